@@ -1,0 +1,87 @@
+/**
+ * Work is committed by rename: a product is written beside its place, flushed, and renamed into it. What exists is whole.
+ */
+import { randomUUID } from 'node:crypto';
+import { open, readdir, rename, rm } from 'node:fs/promises';
+import { basename, dirname, join } from 'node:path';
+import { codeOf, messageOf, MillraceError } from '../core/errors.js';
+
+/** A name beside `path` that no other process uses: `.<name>.<pid>.<uuid>.tmp`. */
+export function temporaryPathFor(path: string): string {
+  return join(dirname(path), `.${basename(path)}.${process.pid}.${randomUUID().slice(0, 8)}.tmp`);
+}
+
+/** Writes a whole file so that `path` holds the old or the new content, never a part. Throws ERR_DISK naming the path. */
+export async function writeFileAtomic(path: string, content: string | Uint8Array): Promise<void> {
+  const temporary = temporaryPathFor(path);
+  try {
+    const file = await open(temporary, 'wx');
+    try {
+      await file.writeFile(content);
+      await file.sync();
+    } finally {
+      await file.close();
+    }
+    await commitRename(temporary, path);
+  } catch (error) {
+    await rm(temporary, { force: true });
+    throw toDiskError(error, path);
+  }
+}
+
+/** Renames a flushed file or folder into place and flushes the folder that holds it, so that the rename survives a power cut. */
+export async function commitRename(from: string, to: string): Promise<void> {
+  await rename(from, to);
+  await syncFolder(dirname(to));
+}
+
+/** Flushes a folder's entries to disk. */
+export async function syncFolder(folder: string): Promise<void> {
+  const handle = await open(folder, 'r');
+  try {
+    await handle.sync();
+  } finally {
+    await handle.close();
+  }
+}
+
+/**
+ * Removes what earlier, killed processes left in a folder: names made by {@link temporaryPathFor} whose process is gone.
+ * Only for folders of this machine: a process id of another one says nothing.
+ */
+export async function sweepTemporaries(folder: string): Promise<void> {
+  for (const name of await readdir(folder)) {
+    const owner = /^\..+\.(\d+)\.[0-9a-f]{8}\.tmp(-lock)?$/.exec(name)?.[1];
+    if (owner !== undefined && !isProcessAlive(Number(owner))) {
+      await rm(join(folder, name), { recursive: true, force: true });
+    }
+  }
+}
+
+/** Whether a process of this machine is running. */
+export function isProcessAlive(pid: number): boolean {
+  try {
+    process.kill(pid, 0);
+    return true;
+  } catch (error) {
+    return codeOf(error) === 'EPERM';
+  }
+}
+
+/** Turns "no room", "no permission" and the like into ERR_DISK that names the path; anything else is returned as it is. */
+export function toDiskError(error: unknown, path: string): unknown {
+  const hints: Partial<Record<string, string>> = {
+    ENOSPC: 'the disk is full; free some room and run the same command again, it goes on where it stopped',
+    EDQUOT: 'the disk quota is used up; free some room and run the same command again',
+    EACCES: 'no permission to write there; change the permissions or choose another --root',
+    EPERM: 'not permitted to write there; change the permissions or choose another --root',
+    EROFS: 'the file system is read-only; choose another --root',
+  };
+  const code = codeOf(error) ?? '';
+  const hint = hints[code];
+  if (hint === undefined) return error;
+  return new MillraceError('ERR_DISK', `cannot write ${path}: ${hint} (${messageOf(error)})`, {
+    cause: error,
+    context: { path, reason: code },
+  });
+}

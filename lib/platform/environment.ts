@@ -1,0 +1,46 @@
+/** The environment as a config, in one pure step; nothing else reads `process.env`. */
+import { resolve } from 'node:path';
+import { z } from 'zod';
+import { UsageError } from '../core/errors.js';
+
+export interface Environment {
+  /** Where archives and datasets live: `MILLRACE_ROOT`, default `./.millrace`. Absolute. */
+  readonly root: string;
+  /** `MILLRACE_LOG_LEVEL`, default `warn`. */
+  readonly logLevel: LogLevel;
+  /** Folder with real archives for tests and demos: `MILLRACE_TEST_DATA`, default `../shared/data`. Absolute; may not exist. */
+  readonly testData: string;
+  /** Milliseconds that a server keeps serving after SIGTERM: `MILLRACE_DRAIN_MS`, default 10,000. */
+  readonly drainMs: number;
+}
+
+export const LOG_LEVELS = ['trace', 'debug', 'info', 'warn', 'error', 'silent'] as const;
+export type LogLevel = (typeof LOG_LEVELS)[number];
+
+const schema = z.object({
+  MILLRACE_ROOT: z.string().min(1).default('.millrace'),
+  MILLRACE_LOG_LEVEL: z.enum(LOG_LEVELS).default('warn'),
+  MILLRACE_TEST_DATA: z.string().min(1).default('../shared/data'),
+  MILLRACE_DRAIN_MS: z.coerce.number().int().min(0).default(10_000),
+});
+
+/**
+ * Reads the variables named `MILLRACE_*`; an empty one counts as not set.
+ * Throws UsageError naming the variable when one is out of range.
+ */
+export function readEnvironment(env: NodeJS.ProcessEnv = process.env, cwd: string = process.cwd()): Environment {
+  const set = Object.fromEntries(Object.entries(env).filter(([, value]) => value !== ''));
+  const parsed = schema.safeParse(set);
+  if (!parsed.success) {
+    const issue = parsed.error.issues[0];
+    const field = String(issue.path[0]);
+    throw new UsageError(field, `environment variable ${field}: ${issue.message}, got "${env[field] ?? ''}"`);
+  }
+  const { MILLRACE_ROOT, MILLRACE_LOG_LEVEL, MILLRACE_TEST_DATA, MILLRACE_DRAIN_MS } = parsed.data;
+  return {
+    root: resolve(cwd, MILLRACE_ROOT),
+    logLevel: MILLRACE_LOG_LEVEL,
+    testData: resolve(cwd, MILLRACE_TEST_DATA),
+    drainMs: MILLRACE_DRAIN_MS,
+  };
+}

@@ -1,0 +1,28 @@
+/** Words on disk: where each product lives under the root. */
+import { join } from 'node:path';
+
+export function archivesFolder(root: string): string {
+  return join(root, 'archives');
+}
+
+/** A verified archive; `<file>.part` and `<file>.part.json` while it comes, `<file>.index` once its members are known. */
+export function archivePath(root: string, file: string): string {
+  return join(archivesFolder(root), file);
+}
+
+export function datasetsFolder(root: string): string {
+  return join(root, 'datasets');
+}
+
+/** A split's folder: shards, mean, rejected list, and the manifest as its commit point. */
+export function splitFolder(root: string, dataset: string, split: string): string {
+  return join(datasetsFolder(root), dataset, split);
+}
+
+export function shardName(index: number): string {
+  return `shard-${String(index).padStart(5, '0')}`;
+}
+
+export const MANIFEST_FILE = 'manifest.json';
+export const MEAN_FILE = 'mean.binaryproto';
+export const REJECTED_FILE = 'rejected.ndjson';
