@@ -31,4 +31,5 @@ export const HashTag = {
   draw: 0x44000000,
   digestLow: 0x1d000000,
   digestHigh: 0x1d000001,
+  sampleImage: 0x53000000,
 } as const;

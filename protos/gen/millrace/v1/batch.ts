@@ -162,11 +162,7 @@ export interface StreamBatchesRequest {
   worldSize: number;
   shuffle: Shuffle;
   endOfEpoch: EndOfEpoch;
-  transform:
-    | Transform
-    | undefined;
-  /** Batches that the server may assemble ahead of the wire; 0: the server's default. */
-  prefetchBatches: number;
+  transform: Transform | undefined;
 }
 
 /** What is done to each sample, in this order: crop, mean, scale, mirror. */
@@ -804,7 +800,6 @@ function createBaseStreamBatchesRequest(): StreamBatchesRequest {
     shuffle: 0,
     endOfEpoch: 0,
     transform: undefined,
-    prefetchBatches: 0,
   };
 }
 
@@ -848,9 +843,6 @@ export const StreamBatchesRequest: MessageFns<StreamBatchesRequest> = {
     }
     if (message.transform !== undefined) {
       Transform.encode(message.transform, writer.uint32(106).fork()).join();
-    }
-    if (message.prefetchBatches !== 0) {
-      writer.uint32(112).uint32(message.prefetchBatches);
     }
     return writer;
   },
@@ -972,14 +964,6 @@ export const StreamBatchesRequest: MessageFns<StreamBatchesRequest> = {
             message.transform = Transform.decode(reader, reader.uint32());
             continue;
           }
-          case 14: {
-            if (tag !== 112) {
-              break;
-            }
-
-            message.prefetchBatches = reader.uint32();
-            continue;
-          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -1012,7 +996,6 @@ export const StreamBatchesRequest: MessageFns<StreamBatchesRequest> = {
     message.transform = (object.transform !== undefined && object.transform !== null)
       ? Transform.fromPartial(object.transform)
       : undefined;
-    message.prefetchBatches = object.prefetchBatches ?? 0;
     return message;
   },
 };

@@ -1,0 +1,97 @@
+/**
+ * The manifest of a split: which shards make it, what they hold and where it came from. Written last: it is the commit point,
+ * and what it does not name does not exist. The zod schema is its definition and its error messages.
+ */
+import { createHash } from 'node:crypto';
+import { readFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { z } from 'zod';
+import { codeOf, messageOf, MillraceError } from '../core/errors.js';
+import type { SampleShape } from '../core/tensor.js';
+import { writeFileAtomic } from '../platform/atomic-file.js';
+import { MANIFEST_FILE } from '../platform/root-layout.js';
+import { shardFactsSchema } from './shard-record.js';
+
+const shapeSchema = z.strictObject({
+  height: z.int().positive(),
+  width: z.int().positive(),
+  channels: z.int().positive(),
+});
+
+/** Options that decide the bytes of a split; a resume with others is refused. */
+export const prepareOptionsSchema = z.strictObject({
+  /** Side of the stored square image in pixels. */
+  size: z.int().positive(),
+  /** `caffe`: OpenCV's INTER_LINEAR on whole images, aspect ratio not kept. */
+  resize: z.literal('caffe'),
+  /** `raw`: resized pixels, planar B, G, R. */
+  record: z.literal('raw'),
+  /** Seed of the order of the records; null: as listed. */
+  shuffleSeed: z.int().min(0).nullable(),
+  /** Records planned for a shard, rejected ones included. */
+  shardSamples: z.int().positive(),
+});
+
+const manifestSchema = z.strictObject({
+  formatVersion: z.literal(1),
+  dataset: z.string(),
+  split: z.string(),
+  /** Hash over the content digests and the shape: the same content is the same version. */
+  version: z.string(),
+  numSamples: z.int().positive(),
+  numRejected: z.int().min(0),
+  shape: shapeSchema,
+  shards: z.array(shardFactsSchema.extend({ path: z.string().regex(/^[A-Za-z0-9._-]+$/) })).min(1),
+  /** By label: `classes[3]` is class 3. */
+  classes: z.array(z.strictObject({ id: z.string(), name: z.string() })),
+  /** Grey levels, B, G, R. */
+  channelMean: z.array(z.number()),
+  channelStd: z.array(z.number()),
+  source: z.strictObject({
+    archives: z.array(z.strictObject({ file: z.string(), bytes: z.int(), md5: z.string() })),
+  }),
+  options: prepareOptionsSchema,
+});
+
+export type Manifest = z.infer<typeof manifestSchema>;
+export type PrepareOptions = z.infer<typeof prepareOptionsSchema>;
+
+/** The version of a split: 32 hex digits of a SHA-256 over its shape and its shards' content digests in order. */
+export function versionOf(shape: SampleShape, contentDigests: readonly string[]): string {
+  const hash = createHash('sha256').update(`${shape.channels}x${shape.height}x${shape.width}\n`);
+  for (const digest of contentDigests) hash.update(`${digest}\n`);
+  return hash.digest('hex').slice(0, 32);
+}
+
+export async function writeManifest(folder: string, manifest: Manifest): Promise<void> {
+  await writeFileAtomic(
+    join(folder, MANIFEST_FILE),
+    `${JSON.stringify(manifestSchema.parse(manifest), undefined, 2)}\n`,
+  );
+}
+
+/** The manifest in a split's folder; undefined when the split is not finished. Throws ERR_SHARD_CORRUPT naming field and file. */
+export async function readManifest(folder: string): Promise<Manifest | undefined> {
+  const path = join(folder, MANIFEST_FILE);
+  const fail = (what: string, cause?: unknown): MillraceError =>
+    new MillraceError('ERR_SHARD_CORRUPT', `${path}: ${what}`, { cause, context: { path } });
+  let text: string;
+  try {
+    text = await readFile(path, 'utf8');
+  } catch (error) {
+    if (codeOf(error) === 'ENOENT') return undefined;
+    throw error;
+  }
+  let value: unknown;
+  try {
+    value = JSON.parse(text);
+  } catch (error) {
+    throw fail(`not JSON: ${messageOf(error)}`, error);
+  }
+  const parsed = manifestSchema.safeParse(value);
+  if (!parsed.success) throw fail(`not a manifest of format version 1:\n${z.prettifyError(parsed.error)}`);
+  const { data } = parsed;
+  const numSamples = data.shards.reduce((sum, shard) => sum + shard.numSamples, 0);
+  if (numSamples !== data.numSamples) throw fail(`says ${data.numSamples} samples, but its shards hold ${numSamples}`);
+  return data;
+}

@@ -1,0 +1,112 @@
+/** Reading a finished split: samples by dense id, wherever their shard is. */
+import { readFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { MillraceError } from '../core/errors.js';
+import { MEAN_FILE } from '../platform/root-layout.js';
+import { decodeBlobProto, type MeanImage } from './blob-proto.js';
+import type { Datum } from './datum.js';
+import { readManifest, type Manifest } from './manifest.js';
+import { openShard, type ShardReader } from './shard-reader.js';
+
+export interface SplitReader {
+  readonly folder: string;
+  readonly manifest: Manifest;
+  readonly mean: MeanImage;
+  /** A sample's key; the id in `[0, numSamples)`. */
+  keyOf(sampleId: number): string;
+  /**
+   * Reads the samples with these ids; `visit` is told the place in `ids` and is called in no particular order. The Datum is
+   * LMDB's own memory: valid only inside `visit`.
+   * Throws ERR_SHARD_CORRUPT when a shard is missing or does not hold what the manifest says.
+   */
+  read(ids: ArrayLike<number>, visit: (datum: Datum, place: number) => void): void;
+  close(): Promise<void>;
+}
+
+/** Opens the split in `folder`; shards are opened when first read. Throws ERR_NOT_FOUND when there is no finished split. */
+export async function openSplit(folder: string): Promise<SplitReader> {
+  const manifest = await readManifest(folder);
+  if (manifest === undefined) {
+    throw new MillraceError('ERR_NOT_FOUND', `${folder} holds no finished split; make one with "millrace prepare"`, {
+      context: { path: folder },
+    });
+  }
+  const meanPath = join(folder, MEAN_FILE);
+  const mean = decodeBlobProto(await readFile(meanPath), meanPath);
+  const shards = manifest.shards.map((): ShardReader | undefined => undefined);
+  const begins = shardBegins(manifest);
+
+  const shardAt = (index: number): ShardReader => {
+    const known = shards[index];
+    if (known !== undefined) return known;
+    const { path, numSamples } = manifest.shards[index];
+    const shard = openShard(join(folder, path));
+    if (shard.numSamples !== numSamples) {
+      throw new MillraceError(
+        'ERR_SHARD_CORRUPT',
+        `shard ${shard.folder}: holds ${shard.numSamples} records where the manifest says ${numSamples}`,
+        { context: { path: shard.folder } },
+      );
+    }
+    shards[index] = shard;
+    return shard;
+  };
+
+  return {
+    folder,
+    manifest,
+    mean,
+    keyOf(sampleId) {
+      const index = shardOf(begins, sampleId);
+      return shardAt(index).keyAt(sampleId - begins[index]);
+    },
+    read(ids, visit) {
+      const placesByShard = new Map<number, number[]>();
+      for (let place = 0; place < ids.length; place++) {
+        const shard = shardOf(begins, ids[place]);
+        const places = placesByShard.get(shard);
+        if (places === undefined) placesByShard.set(shard, [place]);
+        else places.push(place);
+      }
+      for (const [shard, places] of placesByShard) {
+        let next = 0;
+        shardAt(shard).read(
+          places.map((place) => ids[place] - begins[shard]),
+          (datum) => visit(datum, places[next++]),
+        );
+      }
+    },
+    async close() {
+      await Promise.all(
+        shards.map(async (shard) => {
+          await shard?.close();
+        }),
+      );
+    },
+  };
+}
+
+/** `begins[i]` is the first id of shard i; one more at the end. */
+function shardBegins(manifest: Manifest): Float64Array {
+  const begins = new Float64Array(manifest.shards.length + 1);
+  manifest.shards.forEach((shard, index) => {
+    begins[index + 1] = begins[index] + shard.numSamples;
+  });
+  return begins;
+}
+
+/** The shard that holds an id, by bisection. Throws ERR_OUT_OF_RANGE. */
+function shardOf(begins: Float64Array, sampleId: number): number {
+  const numSamples = begins[begins.length - 1];
+  if (!(sampleId >= 0 && sampleId < numSamples)) {
+    throw new MillraceError('ERR_OUT_OF_RANGE', `expected a sample id of [0, ${numSamples}), got ${sampleId}`);
+  }
+  let low = 0;
+  let high = begins.length - 2;
+  while (low < high) {
+    const middle = (low + high + 1) >>> 1;
+    if (begins[middle] <= sampleId) low = middle;
+    else high = middle - 1;
+  }
+  return low;
+}

@@ -1,0 +1,54 @@
+/** One gRPC connection a server, opened when first used. */
+import { credentials, Metadata, type ChannelCredentials, type ClientReadableStream } from '@grpc/grpc-js';
+import {
+  BatchServiceClient,
+  type BatchFrame,
+  type GetDatasetResponse,
+  type ListDatasetsResponse,
+  type StreamBatchesRequest,
+} from '../../../protos/gen/millrace/v1/batch.js';
+import type { ConnectOptions } from './options.js';
+
+/** Receive window of HTTP/2: a Node client's default of 64 KiB holds a stream to a fifth of its rate. */
+const FLOW_CONTROL_WINDOW_BYTES = 16 << 20;
+const UNARY_TIMEOUT_MS = 10_000;
+
+export interface Connection {
+  readonly server: string;
+  listDatasets(): Promise<ListDatasetsResponse>;
+  getDataset(dataset: string, split: string): Promise<GetDatasetResponse>;
+  streamBatches(request: StreamBatchesRequest): ClientReadableStream<BatchFrame>;
+  close(): void;
+}
+
+export function createConnection(server: string, tls: ConnectOptions['tls']): Connection {
+  const channelCredentials: ChannelCredentials =
+    tls === undefined ? credentials.createInsecure() : credentials.createSsl(tls.rootCertificates);
+  const client = new BatchServiceClient(server, channelCredentials, {
+    'grpc-node.flow_control_window': FLOW_CONTROL_WINDOW_BYTES,
+    // A server that vanished without a word is noticed, also while a stream waits.
+    'grpc.keepalive_time_ms': 30_000,
+    'grpc.keepalive_timeout_ms': 20_000,
+    // Our own back-off decides when to try again.
+    'grpc.initial_reconnect_backoff_ms': 100,
+    'grpc.max_reconnect_backoff_ms': 1_000,
+  });
+  const deadline = (): { deadline: number } => ({ deadline: Date.now() + UNARY_TIMEOUT_MS });
+  return {
+    server,
+    listDatasets: () =>
+      new Promise((resolve, reject) => {
+        client.listDatasets({}, new Metadata(), deadline(), (error, response) =>
+          error === null ? resolve(response) : reject(error),
+        );
+      }),
+    getDataset: (dataset, split) =>
+      new Promise((resolve, reject) => {
+        client.getDataset({ dataset, split }, new Metadata(), deadline(), (error, response) =>
+          error === null ? resolve(response) : reject(error),
+        );
+      }),
+    streamBatches: (request) => client.streamBatches(request),
+    close: () => client.close(),
+  };
+}

@@ -1,0 +1,15 @@
+import type { SampleShape } from '../../../lib/core/tensor.js';
+import type { Mean } from '../../../lib/core/transform.js';
+
+/** What a server says of a split. */
+export interface DatasetInfo {
+  readonly dataset: string;
+  readonly split: string;
+  readonly version: string;
+  readonly numSamples: number;
+  /** Of a stored sample, before any crop. */
+  readonly shape: SampleShape;
+  /** By label. */
+  readonly classes: readonly { readonly id: string; readonly name: string }[];
+  readonly mean: Mean;
+}
