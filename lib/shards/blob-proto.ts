@@ -46,7 +46,7 @@ export function decodeBlobProto(bytes: Uint8Array, path: string): MeanImage {
       const length = readVarint();
       if (length % 4 !== 0 || position + length > bytes.length) fail('its data is cut short');
       // A copy: float32 views must be aligned.
-      data = new Float32Array(bytes.slice(position, position + length).buffer);
+      data = new Float32Array(new Uint8Array(bytes.subarray(position, position + length)).buffer);
       position += length;
     } else {
       fail(`unexpected field ${tag >>> 3}`);

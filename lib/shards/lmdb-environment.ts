@@ -2,7 +2,7 @@
  * Opening LMDB environments of data format v1, the one that Caffe, py-lmdb and mdb_stat read. The prebuilt library of npm's
  * `lmdb` writes v2 and crashes the process on a v1 file, so the format is proved before anything is opened.
  */
-import { closeSync, existsSync, mkdtempSync, openSync, readSync, rmSync } from 'node:fs';
+import { closeSync, existsSync, mkdtempSync, openSync, readSync, rmSync, statSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { open, type RootDatabase } from 'lmdb';
@@ -33,10 +33,23 @@ export function createEnvironment(folder: string, mapSizeBytes: number): Environ
   return open<Buffer, Buffer>({ ...BINARY, path: folder, mapSize: mapSizeBytes, noSync: true });
 }
 
-/** Opens a finished environment to read. Throws ERR_SHARD_CORRUPT when there is no v1 data file in the folder. */
-export function openEnvironment(folder: string): Environment {
+/** Environments open to read in this process, by the identity of their data file: LMDB must not open a file twice. */
+const openForReading = new Map<string, { environment: Environment; numUsers: number }>();
+
+/** A finished environment, open to read, and how to give it back. */
+export interface ReadableEnvironment {
+  readonly environment: Environment;
+  readonly close: () => Promise<void>;
+}
+
+/**
+ * Opens a finished environment to read, or shares it with who has it open.
+ * Throws ERR_SHARD_CORRUPT when there is no v1 data file in the folder.
+ */
+export function openEnvironment(folder: string): ReadableEnvironment {
   proveFormat();
-  const version = formatVersionOf(join(folder, DATA_FILE));
+  const dataFile = join(folder, DATA_FILE);
+  const version = formatVersionOf(dataFile);
   if (version !== 1) {
     throw new MillraceError(
       'ERR_SHARD_CORRUPT',
@@ -44,6 +57,25 @@ export function openEnvironment(folder: string): Environment {
       { context: { path: folder } },
     );
   }
+  const { dev, ino } = statSync(dataFile);
+  const identity = `${dev}:${ino}`;
+  const entry = openForReading.get(identity) ?? { environment: openReadOnly(folder), numUsers: 0 };
+  openForReading.set(identity, entry);
+  entry.numUsers++;
+  let isClosed = false;
+  return {
+    environment: entry.environment,
+    async close() {
+      if (isClosed) return;
+      isClosed = true;
+      if (--entry.numUsers > 0) return;
+      openForReading.delete(identity);
+      await entry.environment.close();
+    },
+  };
+}
+
+function openReadOnly(folder: string): Environment {
   try {
     return open<Buffer, Buffer>({ ...BINARY, path: folder, readOnly: true });
   } catch (error) {

@@ -95,7 +95,8 @@ export function decodePixelSums(bytes: Uint8Array, shape: SampleShape, path: str
       },
     );
   }
-  const all = new Float64Array(bytes.slice().buffer);
+  // A copy: float64 views must be aligned.
+  const all = new Float64Array(new Uint8Array(bytes).buffer);
   return {
     shape,
     numImages: all[0],

@@ -21,7 +21,7 @@ export interface ShardReader {
 
 /** Opens the shard in `folder` and reads its keys into one packed table. Throws ERR_SHARD_CORRUPT when it is not a v1 environment. */
 export function openShard(folder: string): ShardReader {
-  const environment = openEnvironment(folder);
+  const { environment, close } = openEnvironment(folder);
   const keys = readKeys(environment);
   const reader = environment as unknown as TransactionReader;
 
@@ -50,7 +50,7 @@ export function openShard(folder: string): ShardReader {
     read(indices, visit) {
       readBytes(indices, (value, index) => visit(decodeDatum(value), index));
     },
-    close: () => environment.close(),
+    close,
   };
 }
 

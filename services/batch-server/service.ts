@@ -56,7 +56,8 @@ export function createBatchService(context: ServerContext): UntypedServiceImplem
           const code = codeOf(error) ?? 'ERR_INTERNAL';
           context.metrics.streamErrors.inc({ code });
           context.log.warn({ err: error, peer: call.getPeer(), code }, 'stream ended');
-          if (!call.cancelled) call.destroy(serviceErrorOf(error));
+          // Not destroy(): a destroyed stream sends no status any more.
+          if (!call.cancelled) call.emit('error', serviceErrorOf(error));
         },
       );
     },

@@ -7,11 +7,12 @@ const CODE_OF: Partial<Record<status, ErrorCode>> = {
   [status.OUT_OF_RANGE]: 'ERR_OUT_OF_RANGE',
   [status.FAILED_PRECONDITION]: 'ERR_VERSION_CHANGED',
   [status.DATA_LOSS]: 'ERR_SHARD_CORRUPT',
-  [status.CANCELLED]: 'ERR_INTERRUPTED',
 };
 
 /** Status codes after which another server, or the same one later, may serve: the data is the same everywhere. */
 const RETRYABLE = new Set<status>([
+  // Not by us: a server that had to cut its streams.
+  status.CANCELLED,
   status.UNAVAILABLE,
   status.DEADLINE_EXCEEDED,
   status.RESOURCE_EXHAUSTED,
