@@ -32,4 +32,5 @@ export const HashTag = {
   digestLow: 0x1d000000,
   digestHigh: 0x1d000001,
   sampleImage: 0x53000000,
+  parameter: 0x57000000,
 } as const;

@@ -17,13 +17,17 @@ export function watchSignals(onFirst?: (signal: NodeJS.Signals) => void): Lifecy
     onFirst?.(signal);
     controller.abort();
   };
+  // A command that was started by `millrace run` ends with it, however that ended.
+  const handleDisconnect = (): void => handle('SIGTERM');
   process.on('SIGINT', handle);
   process.on('SIGTERM', handle);
+  process.on('disconnect', handleDisconnect);
   return {
     signal: controller.signal,
     dispose() {
       process.off('SIGINT', handle);
       process.off('SIGTERM', handle);
+      process.off('disconnect', handleDisconnect);
     },
   };
 }

@@ -84,7 +84,7 @@ export function createReporter(options: ReporterOptions): Reporter {
     },
     event(name, text, fields = {}) {
       if (json) {
-        stdout.write(`${JSON.stringify({ event: name, ...fields })}\n`);
+        stdout.write(`${JSON.stringify({ event: name, ...fields, message: text })}\n`);
         return;
       }
       if (isTerminal && current !== undefined) stderr.write('\r\x1b[K');

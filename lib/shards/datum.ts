@@ -59,7 +59,7 @@ export function decodeDatum(bytes: Uint8Array): Datum {
       else isEncoded = value !== 0;
     }
   }
-  if (!isEncoded && data.length !== shape.channels * shape.height * shape.width) {
+  if (!isEncoded && (data.length === 0 || data.length !== shape.channels * shape.height * shape.width)) {
     throw corrupt(`${data.length} bytes of data for ${shape.channels}×${shape.height}×${shape.width}`);
   }
   return { shape, data, label, isEncoded };

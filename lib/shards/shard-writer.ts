@@ -6,7 +6,7 @@ import { createHash, type Hash } from 'node:crypto';
 import { createReadStream } from 'node:fs';
 import { mkdir, open, rm, stat } from 'node:fs/promises';
 import { join } from 'node:path';
-import { MillraceError } from '../core/errors.js';
+import { codeOf, MillraceError } from '../core/errors.js';
 import { commitRename, syncFolder, temporaryPathFor, toDiskError, writeFileAtomic } from '../platform/atomic-file.js';
 import { createEnvironment, DATA_FILE, formatVersionOf, LOCK_FILE, type Environment } from './lmdb-environment.js';
 
@@ -40,6 +40,7 @@ export interface ShardWriter {
 /** Records are handed to LMDB in transactions of about this size: dirty pages stay in memory until the transaction ends. */
 const TRANSACTION_BYTES = 32 << 20;
 const PAGE_BYTES = 4096;
+const MAX_COMMIT_TRIES = 5;
 
 /**
  * Begins a shard that will stand at `folder`.
@@ -116,10 +117,19 @@ class LmdbShardWriter implements ShardWriter {
 
   async commit(): Promise<void> {
     await syncFolder(this.temporary);
-    // A folder cannot be renamed over another one that is not empty. Between the two calls there is no shard, which is as
-    // good as an unfinished one: nothing believes a shard that no manifest names.
-    await rm(this.folder, { recursive: true, force: true });
-    await commitRename(this.temporary, this.folder);
+    for (let attempt = 1; ; attempt++) {
+      // A folder cannot be renamed over another one that is not empty. Between the two calls there is no shard, which is as
+      // good as an unfinished one: nothing believes a shard that no manifest names.
+      await rm(this.folder, { recursive: true, force: true });
+      try {
+        await commitRename(this.temporary, this.folder);
+        return;
+      } catch (error) {
+        // Another process made the same shard in between; the same task gives the same bytes, so the last one may stay.
+        const isTaken = codeOf(error) === 'ENOTEMPTY' || codeOf(error) === 'EEXIST';
+        if (!isTaken || attempt === MAX_COMMIT_TRIES) throw error;
+      }
+    }
   }
 
   async abandon(): Promise<void> {

@@ -1,0 +1,91 @@
+/** The flags that `prepare` and `worker` share: both must plan the same shards. */
+import type { Command } from 'commander';
+import { availableParallelism } from 'node:os';
+import { z } from 'zod';
+import { UsageError } from '../../lib/core/errors.js';
+import { findDataset } from '../../lib/catalog/catalog.js';
+import type { PrepareSettings } from '../../workers/prepare.js';
+import { DEFAULT_REJECT_LIMIT, type RejectLimit } from '../../workers/reject-limit.js';
+import { integerFlag, numberFlag, type CommandContext } from '../command.js';
+
+/** Enough for the slowest image and for flushing a shard of 1 GB to a slow disk. */
+const DEFAULT_WORKER_TIMEOUT_SECONDS = 120;
+
+export function addPreparationFlags(command: Command): Command {
+  return command
+    .option('--split <name>', 'one split, or "all"', 'all')
+    .option('--size <pixels>', "side of the stored square image (default: the dataset's, usually 256)")
+    .option('--shard-samples <n>', 'records a shard (default: about 1 GB of them, fewer in small splits)')
+    .option('--no-shuffle', 'keep the order of the list')
+    .option('--shuffle-seed <n>', 'seed of the order of the records', '0')
+    .option('--workers <n>', 'worker processes, or "auto": one a core', 'auto')
+    .option(
+      '--worker-timeout <seconds>',
+      'a worker that says nothing for so long is replaced',
+      String(DEFAULT_WORKER_TIMEOUT_SECONDS),
+    )
+    .option(
+      '--max-rejected <n>',
+      'images that may be left out: a count, or a share such as 0.5% (default: 0.1%, or 10)',
+    )
+    .option('--as <name>', 'store under another dataset name');
+}
+
+export const preparationSchema = z.object({
+  dataset: z.string(),
+  split: z.string(),
+  size: integerFlag(1, 8192).optional(),
+  shardSamples: integerFlag(1, 10_000_000).optional(),
+  shuffle: z.boolean(),
+  shuffleSeed: integerFlag(0),
+  workers: z.union([z.literal('auto'), integerFlag(1, 1024)], {
+    error: 'expected "auto" or a whole number of [1, 1024]',
+  }),
+  workerTimeout: numberFlag(0.001, 86_400),
+  maxRejected: z
+    .string()
+    .regex(/^(\d+|\d+(\.\d+)?%)$/, 'expected a count or a share such as 0.5%')
+    .transform(toRejectLimit)
+    .default(DEFAULT_REJECT_LIMIT),
+  as: z
+    .string()
+    .regex(/^[A-Za-z0-9][A-Za-z0-9._-]*$/, 'expected letters, digits, ".", "_" or "-"')
+    .optional(),
+});
+
+/** Throws UsageError when there is no such dataset or split. */
+export async function toPrepareSettings(
+  options: z.output<typeof preparationSchema>,
+  { root, reporter, signal }: CommandContext,
+): Promise<PrepareSettings> {
+  const dataset = await findDataset(options.dataset);
+  return {
+    root,
+    dataset,
+    name: options.as ?? dataset.name,
+    splits: chooseSplits(Object.keys(dataset.splits), options.split),
+    plan: {
+      size: options.size ?? dataset.prepare.size,
+      shuffleSeed: options.shuffle ? options.shuffleSeed : null,
+      shardSamples: options.shardSamples,
+    },
+    numWorkers: options.workers === 'auto' ? availableParallelism() : options.workers,
+    workerTimeoutMs: options.workerTimeout * 1000,
+    maxRejected: options.maxRejected,
+    reporter,
+    signal,
+  };
+}
+
+/** The split that is meant, or all. Throws UsageError when there is no such one. */
+export function chooseSplits(known: readonly string[], asked: string): readonly string[] {
+  if (asked === 'all') return known;
+  if (known.includes(asked)) return [asked];
+  throw new UsageError('--split', `--split: expected all, ${known.join(', ')}, got "${asked}"`);
+}
+
+function toRejectLimit(text: string): RejectLimit {
+  return text.endsWith('%')
+    ? { share: Number(text.slice(0, -1)) / 100, atLeast: 0 }
+    : { share: 0, atLeast: Number(text) };
+}

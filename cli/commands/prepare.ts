@@ -1,0 +1,45 @@
+import type { Command } from 'commander';
+import { z } from 'zod';
+import { formatBytes } from '../../lib/platform/progress.js';
+import { prepareDataset, type PreparedSplit } from '../../workers/prepare.js';
+import { defineCommand } from '../command.js';
+import { addPreparationFlags, preparationSchema, toPrepareSettings } from './preparation.js';
+
+/** `millrace prepare <dataset>`: decode, resize and store a dataset's images as LMDB shards, with its mean. */
+export function addPrepareCommand(program: Command): void {
+  defineCommand(program, {
+    usage: 'prepare <dataset>',
+    summary: "turn a dataset's archives into LMDB shards in Caffe's format, with mean and manifest",
+    examples: [
+      'millrace prepare imagenette',
+      'millrace prepare ilsvrc2012 --split val --no-shuffle',
+      'millrace prepare ilsvrc2012 --size 128 --as ilsvrc2012-128 --workers 8',
+    ],
+    flags: (command) =>
+      addPreparationFlags(command).option(
+        '--wait',
+        'wait for another process that prepares the same, instead of failing',
+      ),
+    schema: preparationSchema.extend({ wait: z.boolean().default(false) }),
+    async action(options, context) {
+      const settings = await toPrepareSettings(options, context);
+      const splits = await prepareDataset(settings, options.wait);
+      context.result(
+        { dataset: settings.name, splits },
+        splits.map((split) => describe(settings.name, split)).join('\n'),
+      );
+    },
+  });
+}
+
+function describe(dataset: string, split: PreparedSplit): string {
+  const { numSamples, numRejected, rejectedReasons, numShards, bytes, imagesPerSecond } = split;
+  const lines = [
+    `${dataset}/${split.split}: ${split.wasPrepared ? 'already prepared' : 'prepared'} in ${split.folder}`,
+    `  images    ${numSamples + numRejected} in, ${numSamples} stored, ${numRejected} rejected`,
+    ...Object.entries(rejectedReasons).map(([reason, count]) => `            ${count} × ${reason}`),
+    `  shards    ${numShards}, ${formatBytes(bytes)}`,
+  ];
+  if (imagesPerSecond !== undefined) lines.push(`  speed     ${imagesPerSecond.toFixed(0)} images/s`);
+  return lines.join('\n');
+}

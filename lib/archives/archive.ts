@@ -1,0 +1,125 @@
+/** An archive as workers need it: a tar that is read in place, the index of its members, and its MD5. */
+import { createHash } from 'node:crypto';
+import { createReadStream, createWriteStream } from 'node:fs';
+import { rm, stat } from 'node:fs/promises';
+import { Transform } from 'node:stream';
+import { pipeline } from 'node:stream/promises';
+import { createGunzip } from 'node:zlib';
+import { codeOf, throwIfAborted } from '../core/errors.js';
+import { commitRename, temporaryPathFor, toDiskError } from '../platform/atomic-file.js';
+import { archiveCorrupt } from './corrupt.js';
+import { readIndexFile, writeIndexFile, type IndexKey } from './index-file.js';
+import type { MemberIndex } from './member-index.js';
+import { indexTar, type ArchiveLayout } from './tar-index.js';
+
+export interface IndexedArchive {
+  /** The tar that the index is of: the archive itself, or `<archive>.tar` when it is gzipped. */
+  readonly tarPath: string;
+  readonly index: MemberIndex;
+  /** Length of the archive as it came. */
+  readonly bytes: number;
+  /** MD5 of the archive as it came, hex. */
+  readonly md5: string;
+}
+
+export interface OpenArchiveOptions {
+  /** The MD5 that the archive was verified with. Without one it is computed, once. */
+  readonly md5?: string | undefined;
+  readonly signal?: AbortSignal | undefined;
+  readonly onProgress?: ((work: ArchiveWork, doneBytes: number, totalBytes: number) => void) | undefined;
+}
+
+/** What takes its time when an archive is opened for the first time. */
+export type ArchiveWork = 'unpack' | 'index' | 'md5';
+
+/**
+ * The archive at `path`, from its index file when there is one that fits, else scanned. A gzipped one is unpacked to
+ * `<path>.tar` first, since there is no reading in the middle of gzip.
+ * Throws the system's ENOENT when there is no such file, ERR_ARCHIVE_CORRUPT when it cannot be read.
+ */
+export async function openArchive(
+  path: string,
+  layout: ArchiveLayout,
+  options: OpenArchiveOptions = {},
+): Promise<IndexedArchive> {
+  const { size, mtimeMs } = await stat(path);
+  const key: IndexKey = { layout, archiveBytes: size, archiveModifiedMs: mtimeMs };
+  const tarPath = isGzip(path) ? `${path}.tar` : path;
+  const indexPath = `${path}.index`;
+
+  const known = await readIndexFile(indexPath, key);
+  if (known !== undefined && (await sizeOf(tarPath)) === known.tarBytes) {
+    return { tarPath, index: known.index, bytes: size, md5: options.md5 ?? known.md5 };
+  }
+  const report = (work: ArchiveWork) => (doneBytes: number, totalBytes: number) =>
+    options.onProgress?.(work, doneBytes, totalBytes);
+  const { signal } = options;
+  if (tarPath !== path) await unpackGzip(path, tarPath, size, report('unpack'), signal);
+  const index = await indexTar(tarPath, layout, { signal, onProgress: report('index') });
+  const md5 = options.md5 ?? (await md5OfFile(path, { signal, onProgress: report('md5') }));
+  await writeIndexFile(indexPath, { key, md5, tarBytes: (await stat(tarPath)).size, index });
+  return { tarPath, index, bytes: size, md5 };
+}
+
+/** MD5 of a file, hex. Throws InterruptedError when the signal is aborted. */
+export async function md5OfFile(
+  path: string,
+  options: { signal?: AbortSignal | undefined; onProgress?: (doneBytes: number, totalBytes: number) => void } = {},
+): Promise<string> {
+  const hash = createHash('md5');
+  const totalBytes = (await stat(path)).size;
+  let doneBytes = 0;
+  for await (const chunk of createReadStream(path, { highWaterMark: 1 << 20 })) {
+    throwIfAborted(options.signal);
+    hash.update(chunk as Buffer);
+    doneBytes += (chunk as Buffer).length;
+    options.onProgress?.(doneBytes, totalBytes);
+  }
+  return hash.digest('hex');
+}
+
+export function isGzip(path: string): boolean {
+  return path.endsWith('.gz') || path.endsWith('.tgz');
+}
+
+async function unpackGzip(
+  path: string,
+  tarPath: string,
+  totalBytes: number,
+  onProgress: (doneBytes: number, totalBytes: number) => void,
+  signal: AbortSignal | undefined,
+): Promise<void> {
+  const temporary = temporaryPathFor(tarPath);
+  let doneBytes = 0;
+  const count = new Transform({
+    transform(chunk: Buffer, _encoding, callback) {
+      doneBytes += chunk.length;
+      onProgress(doneBytes, totalBytes);
+      callback(null, chunk);
+    },
+  });
+  try {
+    await pipeline(
+      createReadStream(path, { highWaterMark: 1 << 20 }),
+      count,
+      createGunzip({ chunkSize: 1 << 20 }),
+      createWriteStream(temporary, { flags: 'wx', flush: true, highWaterMark: 1 << 20 }),
+      ...(signal === undefined ? [] : [{ signal }]),
+    );
+    await commitRename(temporary, tarPath);
+  } catch (error) {
+    await rm(temporary, { force: true });
+    throwIfAborted(signal);
+    if (codeOf(error)?.startsWith('Z_') === true) throw archiveCorrupt(path, doneBytes, 'gzip cannot read it', error);
+    throw toDiskError(error, tarPath);
+  }
+}
+
+async function sizeOf(path: string): Promise<number | undefined> {
+  try {
+    return (await stat(path)).size;
+  } catch (error) {
+    if (codeOf(error) === 'ENOENT') return undefined;
+    throw error;
+  }
+}

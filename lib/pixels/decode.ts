@@ -1,0 +1,67 @@
+/**
+ * Decoding image files to the pixels that OpenCV 4's `imread(path, IMREAD_COLOR)` gives, which are the ones that Caffe stores:
+ *
+ * - grey becomes three channels, alpha is dropped, 16 bits become 8, colour profiles are ignored;
+ * - the orientation in a JPEG's or PNG's EXIF is applied, as by OpenCV 3.1 and later (Caffe's of 2014 did not); other formats'
+ *   is not;
+ * - CMYK and YCCK JPEGs become RGB by OpenCV's own formula, not through a colour profile;
+ * - a JPEG that is cut short is readable: the missing part is grey. A PNG that is cut short is not.
+ */
+import sharp, { type Metadata, type Sharp } from 'sharp';
+import { messageOf, MillraceError } from '../core/errors.js';
+
+/** Decoded pixels, interleaved `[height, width, 3]` in R, G, B order. The caller owns `data`. */
+export interface DecodedImage {
+  readonly width: number;
+  readonly height: number;
+  readonly data: Uint8Array;
+}
+
+/** An image of more pixels is refused: its 400 MB decoded would not fit beside others. ImageNet's largest has 60 million. */
+export const MAX_PIXELS = 2 ** 27;
+
+// One image, one thread: images in flight beat threads within one, and every file is read once, so nothing is worth caching.
+sharp.concurrency(1);
+sharp.cache(false);
+
+/** Decodes one image file, told by its content, not its name. Throws ERR_IMAGE_UNREADABLE with the decoder's reason. */
+export async function decodeImage(file: Uint8Array): Promise<DecodedImage> {
+  try {
+    const failOn = isPng(file) ? 'truncated' : 'none';
+    const image = sharp(file, { ignoreIcc: true, failOn, limitInputPixels: MAX_PIXELS });
+    const metadata = await image.metadata();
+    if (metadata.format === 'jpeg' || metadata.format === 'png') image.autoOrient();
+    return metadata.space === 'cmyk' ? await decodeCmyk(image) : await decodeRgb(image, metadata);
+  } catch (error) {
+    // libvips repeats itself over several lines; the first names the cause.
+    throw new MillraceError('ERR_IMAGE_UNREADABLE', messageOf(error).split('\n')[0].trim(), { cause: error });
+  }
+}
+
+async function decodeRgb(image: Sharp, metadata: Metadata): Promise<DecodedImage> {
+  if (metadata.hasAlpha) image.removeAlpha();
+  const { data, info } = await image.toColourspace('srgb').raw().toBuffer({ resolveWithObject: true });
+  return { width: info.width, height: info.height, data };
+}
+
+/** libvips turns Adobe's inverted inks the right way round; OpenCV's formula takes them as they are in the file. */
+async function decodeCmyk(image: Sharp): Promise<DecodedImage> {
+  const { data: inks, info } = await image
+    .pipelineColourspace('cmyk')
+    .toColourspace('cmyk')
+    .raw()
+    .toBuffer({ resolveWithObject: true });
+  const numPixels = info.width * info.height;
+  const data = new Uint8Array(numPixels * 3);
+  for (let pixel = 0; pixel < numPixels; pixel++) {
+    const black = 255 - inks[pixel * 4 + 3];
+    for (let channel = 0; channel < 3; channel++) {
+      data[pixel * 3 + channel] = black - ((inks[pixel * 4 + channel] * black) >> 8);
+    }
+  }
+  return { width: info.width, height: info.height, data };
+}
+
+function isPng(file: Uint8Array): boolean {
+  return file[0] === 0x89 && file[1] === 0x50 && file[2] === 0x4e && file[3] === 0x47;
+}

@@ -1,0 +1,275 @@
+import assert from 'node:assert/strict';
+import { existsSync, readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
+import { mkdir } from 'node:fs/promises';
+import { join } from 'node:path';
+import { pathToFileURL } from 'node:url';
+import { datasetSchema } from '../../lib/catalog/dataset-schema.js';
+import { archivePath, archivesFolder } from '../../lib/platform/root-layout.js';
+import { createArchiveServer } from '../../services/archive-server/archive-server.js';
+import { downloadArchives, downloadDataset, selectArchives } from '../../services/downloader/download-dataset.js';
+import { archiveOf, downloadOne, FAST, listeningReporter } from '../fixtures/download-run.js';
+import { md5Of, noise, send, startOddServer, type Handler, type OddServer } from '../fixtures/odd-server.js';
+import { temporaryFolder } from '../fixtures/temporary-folder.js';
+
+const BODY = noise(3_000_000);
+const MD5 = md5Of(BODY);
+const EXPECTED = { bytes: BODY.length, md5: MD5 };
+
+describe('downloading archives', () => {
+  const folder = temporaryFolder();
+  const servers: OddServer[] = [];
+  let root: string;
+  let numRoots = 0;
+
+  beforeEach(() => {
+    root = join(folder.path, `root-${numRoots++}`);
+  });
+  afterEach(async () => {
+    await Promise.all(servers.splice(0).map((server) => server.close()));
+  });
+
+  const serve = async (handler: Handler): Promise<OddServer> => {
+    const server = await startOddServer(handler);
+    servers.push(server);
+    return server;
+  };
+  const placed = (): Buffer => readFileSync(archivePath(root, 'images.tar'));
+  const place = async (content: Buffer): Promise<void> => {
+    await mkdir(archivesFolder(root), { recursive: true });
+    writeFileSync(archivePath(root, 'images.tar'), content);
+  };
+
+  it('fetches, verifies and names an archive, and leaves nothing else but the proof', async () => {
+    const server = await serve((exchange) => send(exchange, BODY));
+    const summary = await downloadOne(root, archiveOf('images.tar', [`${server.url}/a`], EXPECTED));
+    assert.deepEqual(placed(), BODY);
+    assert.equal(summary.md5, MD5);
+    assert.equal(summary.isVerified, true);
+    assert.equal(summary.bytesFetched, BODY.length);
+    assert.deepEqual(summary.names, ['verified']);
+    assert.deepEqual(readdirSync(archivesFolder(root)).sort(), ['images.tar', 'images.tar.verified.json']);
+    assert.equal(server.requests[0].headers['accept-encoding'], 'identity');
+  });
+
+  it('does nothing for an archive that was verified earlier', async () => {
+    const server = await serve((exchange) => send(exchange, BODY));
+    const archive = archiveOf('images.tar', [`${server.url}/a`], EXPECTED);
+    await downloadOne(root, archive);
+    const again = await downloadOne(root, archive);
+    assert.equal(server.requests.length, 1);
+    assert.equal(again.bytesFetched, 0);
+    assert.deepEqual(again.names, []);
+  });
+
+  it('says that an archive without a known digest is not verified', async () => {
+    const text = Buffer.from('a 1\nb 2\n');
+    const server = await serve((exchange) => send(exchange, text));
+    const summary = await downloadOne(root, archiveOf('list.txt', [`${server.url}/list.txt`]));
+    assert.equal(summary.isVerified, false);
+    assert.equal(summary.md5, md5Of(text));
+    assert.deepEqual(summary.names, ['unverified']);
+  });
+
+  it('goes on where a cut transfer stopped, fetching nothing twice', async () => {
+    await place(BODY);
+    const source = archivePath(root, 'images.tar');
+    root = join(root, 'target');
+    const dataset = datasetSchema.parse({
+      name: 'd',
+      about: '',
+      archives: [{ file: 'images.tar', ...EXPECTED }],
+      splits: {},
+    });
+    const server = createArchiveServer({ dataset, files: new Map([['images.tar', source]]), cutFirstTransferAt: 0.5 });
+    const baseUrl = await server.start();
+    try {
+      const reporter = listeningReporter();
+      const { archives } = await downloadDataset({ dataset, root, baseUrl, reporter, transfer: FAST });
+      const [summary] = archives;
+      assert.deepEqual(placed(), BODY);
+      assert.equal(summary.resumedAt.length, 1);
+      assert.ok(summary.resumedAt[0] > 0.4 * BODY.length, `resumed at ${summary.resumedAt[0]}`);
+      assert.ok(summary.bytesFetched <= 1.05 * BODY.length, `fetched ${summary.bytesFetched}`);
+      assert.deepEqual(
+        reporter.heard.map(({ name }) => name),
+        ['retry', 'resumed', 'verified'],
+      );
+    } finally {
+      await server.close();
+    }
+  });
+
+  it('resumes in a later run after an abort, with the bytes that were flushed', async () => {
+    const controller = new AbortController();
+    const server = await serve(async (exchange) => {
+      if (exchange.index > 0) return send(exchange, BODY);
+      exchange.response.writeHead(200, { 'content-length': BODY.length, etag: '"v1"' });
+      exchange.response.write(BODY.subarray(0, 1_000_000));
+      return undefined;
+    });
+    const archive = archiveOf('images.tar', [`${server.url}/a`], EXPECTED);
+    const reporter = listeningReporter();
+    const run = downloadArchives([archive], {
+      root,
+      transfer: FAST,
+      signal: controller.signal,
+      reporter: { ...reporter, progress: ({ done }) => done === 1_000_000 && controller.abort() },
+    });
+    await assert.rejects(run, { code: 'ERR_INTERRUPTED' });
+    assert.equal(existsSync(archivePath(root, 'images.tar')), false);
+    const summary = await downloadOne(root, archive);
+    assert.deepEqual(summary.resumedAt, [1_000_000]);
+    assert.equal(server.requests[1].headers.range, 'bytes=1000000-');
+    assert.equal(server.requests[1].headers['if-range'], '"v1"');
+    assert.deepEqual(placed(), BODY);
+  });
+
+  it('follows redirects to another host, from the first URL again at every try', async () => {
+    const tickets = new Set<string>();
+    const storage = await serve(async (exchange) => {
+      // Each ticket is good for one request.
+      if (!tickets.delete(exchange.request.url ?? '')) exchange.response.writeHead(403).end();
+      else await send(exchange, BODY, exchange.index === 0 ? { cutAfter: 1_000_000 } : {});
+    });
+    const front = await serve(({ response, index }) => {
+      tickets.add(`/ticket-${index}`);
+      response.writeHead(302, { location: `${storage.url}/ticket-${index}` }).end('moved');
+    });
+    const summary = await downloadOne(root, archiveOf('images.tar', [`${front.url}/a`], EXPECTED));
+    assert.deepEqual(placed(), BODY);
+    assert.equal(summary.resumedAt.length, 1);
+    assert.equal(front.requests.length, 2);
+  });
+
+  it('takes in an archive that was placed by hand, once it is verified', async () => {
+    await place(BODY);
+    const archive = archiveOf('images.tar', [], EXPECTED);
+    assert.deepEqual((await downloadOne(root, archive)).names, ['verified']);
+    assert.deepEqual((await downloadOne(root, archive)).names, []);
+  });
+
+  it('checks again when the archive was changed after it had been verified', async () => {
+    await place(BODY);
+    const archive = archiveOf('images.tar', [], EXPECTED);
+    await downloadOne(root, archive);
+    const altered = Buffer.from(BODY);
+    altered[5] ^= 1;
+    await place(altered);
+    await assert.rejects(downloadOne(root, archive), { code: 'ERR_VERIFICATION' });
+    assert.deepEqual(readFileSync(`${archivePath(root, 'images.tar')}.corrupt-1`), altered);
+    assert.equal(existsSync(archivePath(root, 'images.tar')), false);
+  });
+
+  it('says where to place an archive that has no source', async () => {
+    await assert.rejects(downloadOne(root, archiveOf('images.tar', [])), (error: Error & { code: string }) => {
+      assert.equal(error.code, 'ERR_NOT_FOUND');
+      assert.ok(error.message.includes(archivePath(root, 'images.tar')), error.message);
+      return true;
+    });
+  });
+
+  it('links a local file rather than copying it', async () => {
+    const source = join(folder.path, 'local.tar');
+    writeFileSync(source, BODY);
+    const summary = await downloadOne(root, archiveOf('images.tar', [pathToFileURL(source).href], EXPECTED));
+    assert.equal(summary.isVerified, true);
+    assert.equal(statSync(archivePath(root, 'images.tar')).ino, statSync(source).ino);
+  });
+
+  it('leaves a wrong local file as it is, and takes the next source', async () => {
+    const source = join(folder.path, 'wrong.tar');
+    writeFileSync(source, 'wrong');
+    const server = await serve((exchange) => send(exchange, BODY));
+    const urls = [pathToFileURL(source).href, `${server.url}/a`];
+    const summary = await downloadOne(root, archiveOf('images.tar', urls, EXPECTED));
+    assert.deepEqual(summary.names, ['source-failed', 'verified']);
+    assert.equal(readFileSync(source, 'utf8'), 'wrong');
+  });
+
+  it('goes on at the next source with the bytes of the one that failed, when the digest is known', async () => {
+    const failing = await serve((exchange) => {
+      if (exchange.index > 0) exchange.response.writeHead(503).end();
+      else return send(exchange, BODY, { cutAfter: 1_000_000 });
+      return undefined;
+    });
+    const mirror = await serve((exchange) => send(exchange, BODY, { etag: '"other"' }));
+    const urls = [`${failing.url}/a`, `${mirror.url}/a`];
+    const summary = await downloadOne(root, archiveOf('images.tar', urls, EXPECTED));
+    assert.deepEqual(placed(), BODY);
+    assert.equal(summary.resumedAt.length, 1);
+    assert.equal(mirror.requests[0].headers['if-range'], undefined);
+    assert.ok(summary.bytesFetched <= 1.05 * BODY.length);
+  });
+
+  it('starts over at the next source when no digest would tell whether the bytes belong together', async () => {
+    const failing = await serve((exchange) => {
+      if (exchange.index > 0) exchange.response.writeHead(503).end();
+      else return send(exchange, BODY, { cutAfter: 1_000_000 });
+      return undefined;
+    });
+    const mirror = await serve((exchange) => send(exchange, BODY));
+    const urls = [`${failing.url}/a`, `${mirror.url}/a`];
+    const summary = await downloadOne(root, archiveOf('images.bin', urls));
+    assert.ok(summary.names.includes('restarted'));
+    assert.equal(mirror.requests[0].headers.range, undefined);
+    assert.equal(summary.md5, MD5);
+  });
+
+  it('fetches the other archives when one fails, and then throws its error', async () => {
+    const server = await serve((exchange) => {
+      if (exchange.request.url === '/bad') exchange.response.writeHead(404).end();
+      else return send(exchange, BODY);
+      return undefined;
+    });
+    const archives = [archiveOf('bad.tar', [`${server.url}/bad`]), archiveOf('images.tar', [`${server.url}/a`], EXPECTED)];
+    const run = downloadArchives(archives, { root, reporter: listeningReporter(), transfer: FAST });
+    await assert.rejects(run, { code: 'ERR_TRANSFER_REFUSED' });
+    assert.deepEqual(placed(), BODY);
+  });
+
+  it('lets one process a target fetch it, and the other one fail or wait', async () => {
+    const held: (() => void)[] = [];
+    const server = await serve(async (exchange) => {
+      await new Promise<void>((resolve) => held.push(resolve));
+      await send(exchange, BODY);
+    });
+    const archive = archiveOf('images.tar', [`${server.url}/a`], EXPECTED);
+    const first = downloadOne(root, archive);
+    while (held.length === 0) await new Promise((resolve) => setImmediate(resolve));
+    await assert.rejects(downloadOne(root, archive), { code: 'ERR_LOCKED' });
+    const waiting = downloadOne(root, archive, { wait: true });
+    held[0]();
+    assert.equal((await first).bytesFetched, BODY.length);
+    assert.equal((await waiting).bytesFetched, 0);
+    assert.equal(server.requests.length, 1);
+  });
+});
+
+describe('choosing archives', () => {
+  const dataset = datasetSchema.parse({
+    name: 'd',
+    about: '',
+    archives: [
+      { file: 'a.tar', urls: ['https://a.example/a.tar'] },
+      { file: 'b.tar', urls: ['https://a.example/b.tar'], optional: true },
+    ],
+    splits: {},
+  });
+  const chosen = (selection: Parameters<typeof selectArchives>[1]): string[] =>
+    selectArchives(dataset, selection).map(({ file }) => file);
+
+  it('leaves the optional ones out unless they are named or all are wanted', () => {
+    assert.deepEqual(chosen({}), ['a.tar']);
+    assert.deepEqual(chosen({ includeOptional: true }), ['a.tar', 'b.tar']);
+    assert.deepEqual(chosen({ files: ['b.tar'] }), ['b.tar']);
+  });
+
+  it('replaces all sources by a base URL', () => {
+    const [archive] = selectArchives(dataset, { baseUrl: 'http://mirror.example/sets/' });
+    assert.deepEqual(archive.urls, ['http://mirror.example/sets/a.tar']);
+  });
+
+  it('names the archives that there are when one is asked for that is not', () => {
+    assert.throws(() => chosen({ files: ['c.tar'] }), /no archive "c.tar"; it has a.tar, b.tar/);
+  });
+});

@@ -1,0 +1,245 @@
+import assert from 'node:assert/strict';
+import { appendFile, readdir, readFile, rm, truncate, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { decodeImage } from '../../lib/pixels/decode.js';
+import { resizeBilinear } from '../../lib/pixels/resize-bilinear.js';
+import { MEAN_FILE, REJECTED_FILE, splitFolder } from '../../lib/platform/root-layout.js';
+import { openSplit } from '../../lib/shards/split-reader.js';
+import { inspectSplit } from '../../workers/inspect.js';
+import { convertShare, prepareDataset, type PrepareSettings } from '../../workers/prepare.js';
+import { verifySplit } from '../../workers/verify-split.js';
+import { temporaryFolder } from '../fixtures/temporary-folder.js';
+import { digestTree, makeTinyDataset, silentReporter, TINY, tinyJpeg } from '../fixtures/tiny-dataset.js';
+
+const NUM_TRAIN = TINY.numClasses * TINY.trainPerClass;
+
+describe('prepare', () => {
+  const root = temporaryFolder();
+  let settings: PrepareSettings;
+  let folder: string;
+  let first: Record<string, string>;
+  const as = (name: string, changes: Partial<PrepareSettings> = {}): PrepareSettings => ({
+    ...settings,
+    name,
+    ...changes,
+  });
+
+  before(async () => {
+    settings = await makeTinyDataset(root.path);
+    folder = splitFolder(root.path, 'tiny', 'train');
+    const [train, val] = await prepareDataset(settings, false);
+    first = await digestTree(join(root.path, 'datasets', 'tiny'));
+    assert.deepEqual(
+      [train.wasPrepared, train.numSamples, train.numRejected, train.numShards, val.numSamples, val.numShards],
+      [false, NUM_TRAIN, 2, 7, TINY.numVal, 1],
+    );
+  });
+
+  it('leaves shards, mean, list of rejected and manifest, and nothing else', async () => {
+    const names = await readdir(folder);
+    const shards = Array.from({ length: 7 }, (_, i) => `shard-0000${i}`);
+    assert.deepEqual(names.sort(), ['manifest.json', MEAN_FILE, REJECTED_FILE, ...shards].sort());
+    assert.deepEqual(await readdir(join(folder, shards[0])), ['data.mdb']);
+  });
+
+  it('names each rejected image with its reason', async () => {
+    const lines = (await readFile(join(folder, REJECTED_FILE), 'utf8')).trim().split('\n');
+    const rejected = lines.map((line) => JSON.parse(line) as { archive: string; key: string; reason: string });
+    const reasons = new Map(rejected.map(({ key, reason }) => [key.slice(9), reason]));
+    assert.equal(reasons.get('c0/c0_missing.JPEG'), 'not in the archive');
+    assert.match(reasons.get('c1/c1_text.JPEG') ?? '', /unsupported image format/);
+    assert.ok(rejected.every(({ archive }) => archive === 'train.tar'));
+  });
+
+  it('stores each listed image once, with its label and the pixels of decode and resize', async () => {
+    const split = await openSplit(folder);
+    try {
+      const names = new Set<string>();
+      const pixels = new Map<string, Uint8Array>();
+      split.read(
+        Array.from({ length: NUM_TRAIN }, (_, id) => id),
+        ({ label, data }, id) => {
+          const name = split.keyOf(id).slice(9);
+          assert.equal(label, Number(name[1]));
+          names.add(name);
+          pixels.set(name, Uint8Array.from(data));
+        },
+      );
+      assert.equal(names.size, NUM_TRAIN);
+      const expected = resizeBilinear(await decodeImage(await tinyJpeg(2007)), TINY.size, TINY.size);
+      assert.deepEqual(pixels.get('c2/c2_7.JPEG'), expected);
+    } finally {
+      await split.close();
+    }
+  });
+
+  it('makes the mean of exactly the stored pixels', async () => {
+    const split = await openSplit(folder);
+    try {
+      const sums = new Float64Array(3 * TINY.size ** 2);
+      split.read(
+        Array.from({ length: NUM_TRAIN }, (_, id) => id),
+        ({ data }) => data.forEach((value, i) => (sums[i] += value)),
+      );
+      assert.deepEqual(
+        split.mean.data,
+        Float32Array.from(sums, (sum) => sum / NUM_TRAIN),
+      );
+    } finally {
+      await split.close();
+    }
+  });
+
+  it('says that it is already prepared, touching nothing', async () => {
+    const again = await prepareDataset(settings, false);
+    assert.ok(again.every((split) => split.wasPrepared && split.imagesPerSecond === undefined));
+    assert.equal(again[0].rejectedReasons['not in the archive'], 1);
+    assert.deepEqual(await digestTree(join(root.path, 'datasets', 'tiny')), first);
+  });
+
+  it('refuses other options, showing the difference', async () => {
+    const plan = { ...settings.plan, size: 20, shuffleSeed: null };
+    await assert.rejects(prepareDataset({ ...settings, plan }, false), (error: Error & { code: string }) => {
+      assert.equal(error.code, 'ERR_OPTIONS_DIFFER');
+      assert.match(error.message, /size: there 16, asked 20/);
+      assert.match(error.message, /shuffleSeed: there 0, asked null/);
+      return true;
+    });
+  });
+
+  it('gives the same bytes with one worker, and when machines share the work', async () => {
+    await prepareDataset(as('one-worker', { numWorkers: 1 }), false);
+    for (const workerIndex of [1, 0, 2]) await convertShare(as('shared'), { workerIndex, workerCount: 3 });
+    const [train] = await prepareDataset(as('shared'), false);
+    assert.equal(train.imagesPerSecond, undefined, 'all shards were there');
+    for (const name of ['one-worker', 'shared']) {
+      const digests = await digestTree(join(root.path, 'datasets', name));
+      const isManifest = (path: string): boolean => path.endsWith('manifest.json');
+      for (const [path, digest] of Object.entries(first))
+        if (!isManifest(path)) assert.equal(digests[path], digest, path);
+      const manifest = await readFile(join(root.path, 'datasets', name, 'train', 'manifest.json'), 'utf8');
+      assert.equal(manifest.replace(`"${name}"`, '"tiny"'), await readFile(join(folder, 'manifest.json'), 'utf8'));
+    }
+  });
+
+  it('keeps the order of the list when asked to', async () => {
+    await prepareDataset(as('listed', { splits: ['val'], plan: { ...settings.plan, shuffleSeed: null } }), false);
+    const split = await openSplit(splitFolder(root.path, 'listed', 'val'));
+    try {
+      const keys = Array.from({ length: 12 }, (_, id) => split.keyOf(id));
+      assert.deepEqual(
+        keys,
+        Array.from({ length: 12 }, (_, i) => `${String(i).padStart(8, '0')}_val_${i}.JPEG`),
+      );
+    } finally {
+      await split.close();
+    }
+  });
+
+  it('stops when more is rejected than allowed, with the first reasons, and goes on once more is allowed', async () => {
+    const strict = as('strict', { splits: ['train'], maxRejected: { share: 0, atLeast: 1 } });
+    await assert.rejects(prepareDataset(strict, false), {
+      code: 'ERR_TOO_MANY_REJECTED',
+      message: /2 of 162 images.*\(1\):\n {2}\d+_c/s,
+    });
+    const [train] = await prepareDataset({ ...strict, maxRejected: settings.maxRejected }, false);
+    assert.equal(train.numRejected, 2);
+  });
+
+  it('stops in order when interrupted, leaving no temporary folder, and goes on', async () => {
+    const controller = new AbortController();
+    const reporter = silentReporter();
+    const progress = reporter.progress.bind(reporter);
+    reporter.progress = (state) => {
+      progress(state);
+      if (state.done >= 60) controller.abort();
+    };
+    const cut = as('interrupted', { splits: ['train'], reporter, signal: controller.signal });
+    await assert.rejects(prepareDataset(cut, false), { code: 'ERR_INTERRUPTED' });
+    const left = await readdir(splitFolder(root.path, 'interrupted', 'train'));
+    assert.deepEqual(
+      left.filter((name) => !/^shard-\d{5}$/.test(name)),
+      [],
+    );
+    await prepareDataset(as('interrupted', { splits: ['train'] }), false);
+    const digests = await digestTree(splitFolder(root.path, 'interrupted', 'train'));
+    assert.equal(digests['shard-00006/data.mdb'], first['train/shard-00006/data.mdb']);
+    assert.equal(digests[MEAN_FILE], first[`train/${MEAN_FILE}`]);
+  });
+
+  it('drops shards of an unfinished run with other options', async () => {
+    const crumbs = as('recut', { splits: ['val'], plan: { ...settings.plan, shardSamples: 3 } });
+    await convertShare(crumbs, { workerIndex: 0, workerCount: 1 });
+    await prepareDataset(as('recut', { splits: ['val'] }), false);
+    const digests = await digestTree(splitFolder(root.path, 'recut', 'val'));
+    assert.equal(digests['shard-00000/data.mdb'], first['val/shard-00000/data.mdb']);
+    assert.equal(Object.keys(digests).length, 4);
+  });
+
+  it('says what to run when an archive is missing', async () => {
+    const archives = settings.dataset.archives.map((archive) => ({ ...archive }));
+    const dataset = { ...settings.dataset, archives };
+    await rm(join(root.path, 'archives', 'val.txt'));
+    try {
+      await assert.rejects(prepareDataset(as('missing', { dataset, splits: ['val'] }), false), {
+        code: 'ERR_NOT_FOUND',
+        message: /val\.txt is not there; run "millrace download tiny" first/,
+      });
+    } finally {
+      const lines = Array.from({ length: TINY.numVal }, (_, i) => `val_${i}.JPEG ${i % TINY.numClasses}\n`);
+      await writeFile(join(root.path, 'archives', 'val.txt'), lines.join(''));
+    }
+  });
+
+  it('refuses an archive that has not the length of the catalog', async () => {
+    const archives = settings.dataset.archives.map((archive) => ({ ...archive, bytes: 17 }));
+    const dataset = { ...settings.dataset, archives };
+    await assert.rejects(prepareDataset(as('short', { dataset }), false), {
+      code: 'ERR_VERIFICATION',
+      message: /17 are expected/,
+    });
+  });
+
+  it('counts the samples of each label', async () => {
+    const { labelCounts } = await inspectSplit(folder, silentReporter(), settings.signal);
+    assert.deepEqual(
+      [...labelCounts],
+      Array.from({ length: TINY.numClasses }, (_, label) => [label, TINY.trainPerClass]),
+    );
+  });
+
+  describe('verify', () => {
+    const verify = (name: string) =>
+      verifySplit(splitFolder(root.path, name, 'val'), {
+        root: root.path,
+        reporter: silentReporter(),
+        signal: settings.signal,
+      });
+
+    it('finds nothing wrong with what was just made', async () => {
+      const { problems, numArchives, numSamples } = await verify('tiny');
+      assert.deepEqual(problems, []);
+      assert.deepEqual([numArchives, numSamples], [3, TINY.numVal]);
+    });
+
+    it('names every shard and archive that is not what it was', async () => {
+      await prepareDataset(as('damaged', { splits: ['val'], plan: { ...settings.plan, shardSamples: 5 } }), false);
+      const damaged = splitFolder(root.path, 'damaged', 'val');
+      const data = join(damaged, 'shard-00001', 'data.mdb');
+      const bytes = await readFile(data);
+      bytes[bytes.length - 100] ^= 1;
+      await writeFile(data, bytes);
+      await truncate(join(damaged, 'shard-00002', 'data.mdb'), 4096);
+      await rm(join(damaged, 'shard-00003'), { recursive: true });
+      await appendFile(join(root.path, 'archives', 'words.txt'), 'c4 more\n');
+      try {
+        const { problems } = await verify('damaged');
+        const named = problems.map((line) => /(shard-\d+|words\.txt)/.exec(line)?.[0]);
+        assert.deepEqual(named, ['shard-00001', 'shard-00002', 'shard-00003', 'words.txt']);
+      } finally {
+        const words = join(root.path, 'archives', 'words.txt');
+        await writeFile(words, (await readFile(words, 'utf8')).replace('c4 more\n', ''));
+      }
+    });
+  });
+});

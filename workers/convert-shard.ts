@@ -1,0 +1,89 @@
+/** Making one shard: read members by offset, decode, resize, write. */
+import { closeSync, openSync } from 'node:fs';
+import { MillraceError, throwIfAborted } from '../lib/core/errors.js';
+import { numElements } from '../lib/core/tensor.js';
+import { readMember } from '../lib/archives/tar-index.js';
+import { decodeImage } from '../lib/pixels/decode.js';
+import { resizeBilinear } from '../lib/pixels/resize-bilinear.js';
+import { encodeRawDatum } from '../lib/shards/datum.js';
+import { addImage, createPixelSums, encodePixelSums } from '../lib/shards/pixel-sums.js';
+import { PIXEL_SUMS_FILE, SHARD_RECORD_FILE, type Rejected, type ShardRecord } from '../lib/shards/shard-record.js';
+import { createShardWriter } from '../lib/shards/shard-writer.js';
+import { mapInOrder } from './map-in-order.js';
+import type { ConvertTask } from './task.js';
+
+export interface ConvertObserver {
+  /** Called after each record: how many of the task are written or rejected. */
+  readonly onProgress: (numDone: number) => void;
+  readonly onRejected: (rejected: Rejected) => void;
+}
+
+/** Images being decoded at a time. Two keep a core busy while the event loop resizes; more only take memory. */
+const IMAGES_IN_FLIGHT = 2;
+/** LMDB's MDB_MAXKEYSIZE. */
+const MAX_KEY_BYTES = 511;
+/** More than any image file that decodes within the pixel limit; keeps an absurd member from filling the memory. */
+const MAX_FILE_BYTES = 2 ** 29;
+/** A Datum's fields besides its pixels take less. */
+const MAX_DATUM_OVERHEAD_BYTES = 64;
+
+type Outcome = { readonly pixels: Uint8Array } | { readonly reason: string };
+
+/**
+ * Makes the shard of a task and commits it by rename; an earlier shard in its place goes. Unreadable images are left out.
+ * Throws InterruptedError when the signal is aborted (nothing stays behind), ERR_ARCHIVE_CORRUPT, ERR_DISK.
+ */
+export async function convertShard(
+  task: ConvertTask,
+  observer: ConvertObserver,
+  signal: AbortSignal,
+): Promise<ShardRecord> {
+  const shape = { channels: 3, height: task.size, width: task.size };
+  const numRecords = task.keys.length;
+  const sums = createPixelSums(shape);
+  const rejected: Rejected[] = [];
+  const writer = await createShardWriter(task.folder, numRecords, numElements(shape) + MAX_DATUM_OVERHEAD_BYTES);
+  const descriptor = openSync(task.tarPath, 'r');
+  try {
+    let numDone = 0;
+    for await (const outcome of mapInOrder(numRecords, IMAGES_IN_FLIGHT, (i) => readImage(task, i, descriptor))) {
+      throwIfAborted(signal);
+      const key = task.keys[numDone];
+      if ('pixels' in outcome) {
+        addImage(sums, outcome.pixels);
+        writer.add(Buffer.from(key), encodeRawDatum(shape, outcome.pixels, task.labels[numDone]));
+      } else {
+        const left: Rejected = { archive: task.archive, key, reason: outcome.reason };
+        rejected.push(left);
+        observer.onRejected(left);
+      }
+      observer.onProgress(++numDone);
+    }
+    const record: ShardRecord = { ...(await writer.finish()), taskDigest: task.taskDigest, rejected };
+    await writer.addFile(PIXEL_SUMS_FILE, encodePixelSums(sums));
+    await writer.addFile(SHARD_RECORD_FILE, `${JSON.stringify(record)}\n`);
+    throwIfAborted(signal);
+    await writer.commit();
+    return record;
+  } finally {
+    closeSync(descriptor);
+    await writer.abandon();
+  }
+}
+
+/** A record's pixels, planar `[3, size, size]` in B, G, R order; or why it cannot be used. */
+async function readImage(task: ConvertTask, position: number, descriptor: number): Promise<Outcome> {
+  const offset = task.offsets[position];
+  const fileBytes = task.sizes[position];
+  if (Number.isNaN(offset)) return { reason: 'not in the archive' };
+  if (Buffer.byteLength(task.keys[position]) > MAX_KEY_BYTES)
+    return { reason: `key of more than ${MAX_KEY_BYTES} bytes` };
+  if (fileBytes > MAX_FILE_BYTES) return { reason: `file of ${fileBytes} bytes, more than ${MAX_FILE_BYTES}` };
+  try {
+    const file = readMember(task.tarPath, descriptor, offset, fileBytes);
+    return { pixels: resizeBilinear(await decodeImage(file), task.size, task.size) };
+  } catch (error) {
+    if (error instanceof MillraceError && error.code === 'ERR_IMAGE_UNREADABLE') return { reason: error.message };
+    throw error;
+  }
+}

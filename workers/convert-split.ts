@@ -1,0 +1,106 @@
+/** Converting what is missing of a split. */
+import { throwIfAborted } from '../lib/core/errors.js';
+import type { Reporter } from '../lib/platform/progress.js';
+import { readShardRecord, type ShardRecord } from '../lib/shards/shard-record.js';
+import type { SplitPlan } from './plan.js';
+import { RejectCounter, type RejectLimit } from './reject-limit.js';
+import { createLocalQueue } from './task-queue.js';
+import type { ConvertTask } from './task.js';
+import type { WorkerPool } from './worker-pool.js';
+
+export interface ConvertSplitOptions {
+  readonly pool: WorkerPool;
+  /** Shards made at a time. */
+  readonly numWorkers: number;
+  readonly maxRejected: RejectLimit;
+  /** Which shards are ours to make; the rest are somebody else's. */
+  readonly isOurs: (shard: number) => boolean;
+  /** What the work is called in the progress line. */
+  readonly stage: string;
+  readonly reporter: Reporter;
+  readonly signal: AbortSignal;
+}
+
+export interface ConvertSplitResult {
+  /** Of our shards, in order. */
+  readonly records: readonly ShardRecord[];
+  /** Records gone through in this run; those of shards that were there already are not counted. */
+  readonly numConverted: number;
+  readonly seconds: number;
+}
+
+/**
+ * Makes, in the split's existing folder, those of our shards that are not there, or were made from other records or options.
+ * Throws ERR_TOO_MANY_REJECTED, InterruptedError, and what {@link WorkerPool.convert} does; in any case only when no worker is
+ * at work any more. Shards that were finished stay.
+ */
+export async function convertSplit(
+  plan: SplitPlan,
+  folder: string,
+  options: ConvertSplitOptions,
+): Promise<ConvertSplitResult> {
+  const stop = new AbortController();
+  const signal = AbortSignal.any([options.signal, stop.signal]);
+  const counter = new RejectCounter(plan.numRecords, options.maxRejected);
+  const ours = Array.from({ length: plan.numShards }, (_, shard) => shard).filter(options.isOurs);
+  const doneOfShard = new Map<number, number>();
+  const total = ours.reduce((sum, shard) => sum + recordsOf(plan, shard), 0);
+  let numReused = 0;
+  const begunAtMs = performance.now();
+
+  const tell = (shard: number, numDone: number): void => {
+    doneOfShard.set(shard, numDone);
+    const done = [...doneOfShard.values()].reduce((sum, count) => sum + count, 0);
+    options.reporter.progress({ stage: options.stage, unit: 'images', done, total });
+  };
+  const existing = async (task: ConvertTask): Promise<ShardRecord | undefined> => {
+    const record = await readShardRecord(task.folder);
+    return record?.taskDigest === task.taskDigest ? record : undefined;
+  };
+
+  // The first failure is the one to tell of: the others are its consequences.
+  let failure: { readonly cause: unknown } | undefined;
+  const fail = (cause: unknown): void => {
+    failure ??= { cause };
+    stop.abort();
+  };
+  const queue = createLocalQueue(options.numWorkers, async (shard: number): Promise<ShardRecord | undefined> => {
+    try {
+      throwIfAborted(signal);
+      const task = plan.taskOf(shard, folder);
+      const found = await existing(task);
+      if (found !== undefined) {
+        numReused += task.keys.length;
+        for (const rejected of found.rejected) counter.add(rejected);
+        tell(shard, task.keys.length);
+        return found;
+      }
+      const observer = {
+        onProgress: (numDone: number) => tell(shard, numDone),
+        onRejected: (rejected: ShardRecord['rejected'][number]) => {
+          try {
+            counter.add(rejected);
+          } catch (error) {
+            fail(error);
+          }
+        },
+      };
+      return await options.pool.convert(task, observer, signal);
+    } catch (error) {
+      fail(error);
+      return undefined;
+    }
+  });
+  const records = await Promise.all(ours.map((shard) => queue.submit(shard)));
+  if (failure !== undefined) throw failure.cause;
+  return {
+    records: records.filter((record) => record !== undefined),
+    numConverted: total - numReused,
+    seconds: (performance.now() - begunAtMs) / 1000,
+  };
+}
+
+function recordsOf(plan: SplitPlan, shard: number): number {
+  const { shardSamples } = plan.options;
+  return Math.min(shardSamples, plan.numRecords - shard * shardSamples);
+}

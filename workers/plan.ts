@@ -1,0 +1,148 @@
+/** The plan of a split: which record goes where. A pure function of its source and options, whatever machine it is made on. */
+import { createHash } from 'node:crypto';
+import { join } from 'node:path';
+import { MillraceError } from '../lib/core/errors.js';
+import { recordKey } from '../lib/core/image-list.js';
+import { createPermutation } from '../lib/core/permutation.js';
+import { shardName } from '../lib/platform/root-layout.js';
+import type { PrepareOptions } from '../lib/shards/manifest.js';
+import { folderOf, recordNameOf, type SplitSource } from './split-source.js';
+import type { ConvertTask } from './task.js';
+
+export interface PlanOptions {
+  /** Side of the stored square image in pixels. */
+  readonly size: number;
+  /** Seed of the order; null: as listed. */
+  readonly shuffleSeed: number | null;
+  /** Records a shard. Undefined: {@link defaultShardSamples}. */
+  readonly shardSamples?: number | undefined;
+}
+
+export interface SplitPlan {
+  readonly source: SplitSource;
+  readonly options: PrepareOptions;
+  readonly numRecords: number;
+  readonly numShards: number;
+  /** The task of one shard, to stand in the split's folder. Made anew at each call: a plan of millions keeps only numbers. */
+  taskOf(shard: number, splitFolder: string): ConvertTask;
+}
+
+/** A shard about this large is quick to verify and to move, and few enough of them make a large dataset. */
+const SHARD_BYTES = 1e9;
+/** Small splits are cut too, so that several workers have something to do… */
+const MIN_SHARDS = 8;
+/** …but not into crumbs. */
+const MIN_SHARD_SAMPLES = 64;
+/** LMDB gives a record of raw pixels whole pages. */
+const PAGE_BYTES = 4096;
+
+/**
+ * Records a shard when nobody says otherwise: about 1 GB of them; fewer when that makes less than eight shards, but 64 at least.
+ * It depends on the split alone, never on the number of workers, so that the bytes are the same everywhere.
+ */
+export function defaultShardSamples(numRecords: number, size: number): number {
+  const recordBytes = Math.ceil((3 * size * size + PAGE_BYTES) / PAGE_BYTES) * PAGE_BYTES;
+  const most = Math.max(1, Math.floor(SHARD_BYTES / recordBytes));
+  return Math.min(most, Math.max(MIN_SHARD_SAMPLES, Math.ceil(numRecords / MIN_SHARDS)));
+}
+
+/** Throws ERR_NOT_FOUND when the source has no record, ERR_VERIFICATION when a folder is not among the classes. */
+export function planSplit(source: SplitSource, options: PlanOptions): SplitPlan {
+  const records = source.list === undefined ? recordsOfFolders(source) : recordsOfList(source);
+  const numRecords = records.members.length;
+  if (numRecords === 0) {
+    const where =
+      source.list === undefined ? `${source.archive.tarPath} under "${source.entry.prefix}"` : 'the label list';
+    throw new MillraceError('ERR_NOT_FOUND', `no images in ${where}; check the dataset's archive, layout and prefix`);
+  }
+  const { size, shuffleSeed } = options;
+  const shardSamples = options.shardSamples ?? defaultShardSamples(numRecords, size);
+  const decided: PrepareOptions = { size, resize: 'caffe', record: 'raw', shuffleSeed, shardSamples };
+  const order =
+    shuffleSeed === null ? undefined : createPermutation({ numSamples: numRecords, seed: shuffleSeed, epoch: 0 });
+  const { index, md5, tarPath } = source.archive;
+
+  return {
+    source,
+    options: decided,
+    numRecords,
+    numShards: Math.ceil(numRecords / shardSamples),
+    taskOf(shard, splitFolder) {
+      const begin = shard * shardSamples;
+      const count = Math.min(shardSamples, numRecords - begin);
+      const keys: string[] = [];
+      const labels = new Int32Array(count);
+      const offsets = new Float64Array(count);
+      const sizes = new Float64Array(count);
+      const digest = createHash('sha256').update(`raw caffe ${size} ${md5}\n`);
+      for (let i = 0; i < count; i++) {
+        const record = order === undefined ? begin + i : order.at(begin + i);
+        const member = records.members[record];
+        const key = recordKey(begin + i, records.nameOf(record));
+        keys.push(key);
+        labels[i] = records.labels[record];
+        offsets[i] = member === NOT_THERE ? Number.NaN : index.offset(member);
+        sizes[i] = member === NOT_THERE ? 0 : index.size(member);
+        digest.update(`${key} ${labels[i]} ${offsets[i]} ${sizes[i]}\n`);
+      }
+      return {
+        folder: join(splitFolder, shardName(shard)),
+        archive: source.entry.archive,
+        tarPath,
+        size,
+        taskDigest: digest.digest('hex'),
+        keys,
+        labels,
+        offsets,
+        sizes,
+      };
+    },
+  };
+}
+
+/** The records in the source's order, before any shuffle. */
+interface Records {
+  /** Member of the archive's index, or {@link NOT_THERE}. */
+  readonly members: Int32Array;
+  readonly labels: Int32Array;
+  readonly nameOf: (record: number) => string;
+}
+
+const NOT_THERE = -1;
+
+function recordsOfList({ list = [], archive, entry }: SplitSource): Records {
+  const members = new Int32Array(list.length);
+  const labels = new Int32Array(list.length);
+  list.forEach(({ name, label }, record) => {
+    members[record] = archive.index.find(entry.prefix + name) ?? NOT_THERE;
+    labels[record] = label;
+  });
+  return { members, labels, nameOf: (record) => list[record].name };
+}
+
+function recordsOfFolders({ archive: { index }, entry, classes }: SplitSource): Records {
+  const labelOf = new Map(classes.map(({ id }, label) => [id, label]));
+  const members: number[] = [];
+  const labels: number[] = [];
+  for (let member = 0; member < index.numMembers; member++) {
+    const folder = folderOf(recordNameOf(index.name(member), entry.prefix) ?? '');
+    if (folder === undefined) continue;
+    const label = labelOf.get(folder);
+    if (label === undefined) {
+      throw new MillraceError(
+        'ERR_VERIFICATION',
+        `${entry.archive}: folder "${folder}" is not among the dataset's classes`,
+        {
+          context: { folder },
+        },
+      );
+    }
+    members.push(member);
+    labels.push(label);
+  }
+  return {
+    members: Int32Array.from(members),
+    labels: Int32Array.from(labels),
+    nameOf: (record) => recordNameOf(index.name(members[record]), entry.prefix) ?? '',
+  };
+}

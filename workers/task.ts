@@ -1,0 +1,37 @@
+/** What the parent and a worker process say to each other. All of it passes Node's structured clone. */
+import type { ErrorCode, ErrorContext } from '../lib/core/errors.js';
+import type { Rejected, ShardRecord } from '../lib/shards/shard-record.js';
+
+/** One shard to make: all that a worker needs to know. The same task gives the same bytes, wherever and whenever it runs. */
+export interface ConvertTask {
+  /** Where the shard will stand. */
+  readonly folder: string;
+  /** Name of the archive, for the list of rejected records. */
+  readonly archive: string;
+  /** The tar that offsets are of. */
+  readonly tarPath: string;
+  /** Side of the stored square image in pixels. */
+  readonly size: number;
+  /** SHA-256 over the records and the options, hex. */
+  readonly taskDigest: string;
+  /** Of each record, in ascending order. The arrays below are as long. */
+  readonly keys: readonly string[];
+  readonly labels: Int32Array;
+  /** Bytes from the tar's begin to the member's body; NaN when the archive has no such member. */
+  readonly offsets: Float64Array;
+  readonly sizes: Float64Array;
+}
+
+export type WorkerMessage =
+  /** `numDone` records of the task are written or rejected. Its absence for long means that the worker hangs. */
+  | { readonly kind: 'progress'; readonly numDone: number }
+  | { readonly kind: 'rejected'; readonly rejected: Rejected }
+  | { readonly kind: 'done'; readonly record: ShardRecord }
+  /** The task cannot be done, by this worker or another one. */
+  | {
+      readonly kind: 'failed';
+      /** Undefined: a bug, with its stack as the message. */
+      readonly code: ErrorCode | undefined;
+      readonly message: string;
+      readonly context: ErrorContext;
+    };
