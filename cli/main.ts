@@ -3,7 +3,17 @@
 import { Command, CommanderError } from 'commander';
 import { EXIT_FAILED, EXIT_USAGE } from './exit-codes.js';
 import { printError } from './command.js';
+import { addArchiveServerCommand } from './commands/archive-server.js';
 import { addCatalogCommand } from './commands/catalog.js';
+import { addComputeImageMeanCommand } from './commands/compute-image-mean.js';
+import { addConvertImagesetCommand } from './commands/convert-imageset.js';
+import { addDownloadCommand } from './commands/download.js';
+import { addInspectCommand } from './commands/inspect.js';
+import { addPrepareCommand } from './commands/prepare.js';
+import { addRunCommand } from './commands/run.js';
+import { addServeCommand } from './commands/serve.js';
+import { addVerifyCommand } from './commands/verify.js';
+import { addWorkerCommand } from './commands/worker.js';
 import { packageVersion } from '../lib/platform/package-root.js';
 
 const program = new Command('millrace')
@@ -12,7 +22,17 @@ const program = new Command('millrace')
   .exitOverride()
   .showHelpAfterError('(--help shows what there is)');
 
+addRunCommand(program);
 addCatalogCommand(program);
+addDownloadCommand(program);
+addPrepareCommand(program);
+addWorkerCommand(program);
+addVerifyCommand(program);
+addInspectCommand(program);
+addServeCommand(program);
+addConvertImagesetCommand(program);
+addComputeImageMeanCommand(program);
+addArchiveServerCommand(program);
 
 try {
   await program.parseAsync();

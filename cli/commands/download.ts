@@ -52,7 +52,12 @@ export function addDownloadCommand(program: Command): void {
 
 async function archivesOf(options: z.output<typeof schema>): Promise<Archive[]> {
   const { source, only, all, baseUrl, md5 } = options;
-  if (/^(https?|file):/.test(source)) return [archiveOfUrl(source, md5)];
+  if (/^(https?|file):/.test(source)) {
+    if (only !== undefined || all || baseUrl !== undefined) {
+      throw new UsageError('<source>', '<source>: --only, --all and --base-url go with a dataset, not with a URL');
+    }
+    return [archiveOfUrl(source, md5)];
+  }
   if (md5 !== undefined) {
     throw new UsageError('--md5', '--md5 goes with a URL; the digests of a dataset stand in its entry of the catalog');
   }

@@ -15,7 +15,10 @@ const MEMBER_MODE = 0o644;
 export async function packTar(members: Iterable<TarMemberContent>): Promise<Buffer> {
   const packer = pack();
   for (const { name, data } of members) {
-    packer.entry({ name, mtime: MEMBER_TIME, mode: MEMBER_MODE }, Buffer.from(data.buffer, data.byteOffset, data.length));
+    packer.entry(
+      { name, mtime: MEMBER_TIME, mode: MEMBER_MODE },
+      Buffer.from(data.buffer, data.byteOffset, data.length),
+    );
   }
   packer.finalize();
   const chunks: Buffer[] = [];

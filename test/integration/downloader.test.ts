@@ -221,7 +221,10 @@ describe('downloading archives', () => {
       else return send(exchange, BODY);
       return undefined;
     });
-    const archives = [archiveOf('bad.tar', [`${server.url}/bad`]), archiveOf('images.tar', [`${server.url}/a`], EXPECTED)];
+    const archives = [
+      archiveOf('bad.tar', [`${server.url}/bad`]),
+      archiveOf('images.tar', [`${server.url}/a`], EXPECTED),
+    ];
     const run = downloadArchives(archives, { root, reporter: listeningReporter(), transfer: FAST });
     await assert.rejects(run, { code: 'ERR_TRANSFER_REFUSED' });
     assert.deepEqual(placed(), BODY);

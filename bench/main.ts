@@ -1,0 +1,13 @@
+/** `make bench`: all benches, or those that are named. */
+import { benchOrder } from './order.js';
+import { benchServe } from './serve.js';
+
+const BENCHES: Readonly<Record<string, () => void | Promise<void>>> = { order: benchOrder, serve: benchServe };
+
+const asked = process.argv.slice(2);
+const unknown = asked.find((name) => !(name in BENCHES));
+if (unknown !== undefined) {
+  console.error(`unknown bench "${unknown}"; there is ${Object.keys(BENCHES).join(', ')}`);
+  process.exit(2);
+}
+for (const name of asked.length > 0 ? asked : Object.keys(BENCHES)) await BENCHES[name]();

@@ -1,0 +1,135 @@
+/** The archives of a dataset, a few at a time: what the command line and other programs call. */
+import PQueue from 'p-queue';
+import { Agent } from 'undici';
+import type { Archive, Dataset } from '../../lib/catalog/dataset-schema.js';
+import { InterruptedError, messageOf, codeOf, UsageError } from '../../lib/core/errors.js';
+import type { Reporter } from '../../lib/platform/progress.js';
+import { downloadArchive, type ArchiveSummary } from './download-archive.js';
+import { DEFAULT_TRANSFER_OPTIONS, type TransferOptions } from './transfer-options.js';
+
+export type { ArchiveSummary } from './download-archive.js';
+
+export interface DownloadOptions {
+  /** Folder with `archives/`. */
+  readonly root: string;
+  readonly reporter: Reporter;
+  /** Aborting it flushes what has come; the promise then rejects with InterruptedError. */
+  readonly signal?: AbortSignal;
+  /** Archives fetched at a time. Default 2: one is often held up by its server. */
+  readonly concurrency?: number;
+  /** Wait for another process that fetches the same archive, instead of failing. Default false. */
+  readonly wait?: boolean;
+  /** Times and limits that differ from the defaults. */
+  readonly transfer?: Partial<TransferOptions>;
+}
+
+export interface DatasetDownloadOptions extends DownloadOptions, ArchiveSelection {
+  readonly dataset: Dataset;
+}
+
+export interface ArchiveSelection {
+  /** Names of the archives to fetch. Default: all that are not optional. */
+  readonly files?: readonly string[] | undefined;
+  /** Fetch the optional archives too. Default false. */
+  readonly includeOptional?: boolean | undefined;
+  /** Fetch every archive from `<baseUrl>/<file>` instead of its own sources. */
+  readonly baseUrl?: string | undefined;
+}
+
+/** In the order of the catalog. */
+export interface DownloadSummary {
+  readonly archives: readonly ArchiveSummary[];
+}
+
+/**
+ * Brings the archives of a dataset to `<root>/archives`. Throws UsageError when `files` names an archive that the dataset does
+ * not have, else as {@link downloadArchives}.
+ */
+export async function downloadDataset(options: DatasetDownloadOptions): Promise<DownloadSummary> {
+  return downloadArchives(selectArchives(options.dataset, options), options);
+}
+
+/** The archives that are meant, with their sources. Throws UsageError for a name that the dataset does not have. */
+export function selectArchives(dataset: Dataset, selection: ArchiveSelection): Archive[] {
+  const { files, includeOptional = false, baseUrl } = selection;
+  const names = new Set(dataset.archives.map(({ file }) => file));
+  const unknown = files?.find((file) => !names.has(file));
+  if (unknown !== undefined) {
+    throw new UsageError(
+      '--only',
+      `--only: ${dataset.name} has no archive "${unknown}"; it has ${[...names].join(', ')}`,
+    );
+  }
+  return dataset.archives
+    .filter(({ file, optional }) => files?.includes(file) ?? (includeOptional || !optional))
+    .map((archive) =>
+      baseUrl === undefined ? archive : { ...archive, urls: [`${baseUrl.replace(/\/$/, '')}/${archive.file}`] },
+    );
+}
+
+/**
+ * Brings archives to their place, several at a time. One that fails does not stop the others; when all have ended the first
+ * failure is thrown, the others have been reported as events `failed`. Throws what {@link downloadArchive} throws.
+ */
+export async function downloadArchives(
+  archives: readonly Archive[],
+  options: DownloadOptions,
+): Promise<DownloadSummary> {
+  const { root, reporter, signal, concurrency = 2, wait = false } = options;
+  const transfer = { ...DEFAULT_TRANSFER_OPTIONS, ...options.transfer };
+  const dispatcher = new Agent({ connect: { timeout: transfer.connectTimeoutMs } });
+  const queue = new PQueue({ concurrency });
+  const board = createProgressBoard(archives, reporter);
+  try {
+    const results = await Promise.allSettled(
+      archives.map((archive) =>
+        queue.add(async () => {
+          if (signal?.aborted === true) throw new InterruptedError();
+          return downloadArchive(archive, {
+            ...{ root, reporter, signal, wait, transfer, dispatcher },
+            onBytes: (done, total, detail) => board.update(archive.file, done, total, detail),
+          });
+        }),
+      ),
+    );
+    const failures = results.flatMap((result, index) =>
+      result.status === 'rejected' ? [{ file: archives[index].file, error: result.reason as unknown }] : [],
+    );
+    if (failures.length > 0) {
+      if (signal?.aborted !== true) reportOtherFailures(failures.slice(1), reporter);
+      throw failures[0].error;
+    }
+    return { archives: results.flatMap((result) => (result.status === 'fulfilled' ? [result.value] : [])) };
+  } finally {
+    await dispatcher.destroy();
+  }
+}
+
+function reportOtherFailures(failures: readonly { file: string; error: unknown }[], reporter: Reporter): void {
+  for (const { file, error } of failures) {
+    const message = messageOf(error);
+    reporter.event('failed', message, { file, code: codeOf(error) ?? 'ERR_INTERNAL', message });
+  }
+}
+
+/** One line for all archives: the sum of their bytes, with a total as soon as every length is known. */
+function createProgressBoard(archives: readonly Archive[], reporter: Reporter) {
+  const amounts = new Map<string, { done: number; total: number | undefined }>(
+    archives.map(({ file, bytes }) => [file, { done: 0, total: bytes }]),
+  );
+  return {
+    update(file: string, done: number, total: number | undefined, detail: string | undefined): void {
+      const before = amounts.get(file);
+      amounts.set(file, { done, total });
+      // The end of an archive is told twice when it has just come; nobody wants to read it twice.
+      if (done === total && before?.done === done && before.total === total) return;
+      let sumDone = 0;
+      let sumTotal: number | undefined = 0;
+      for (const amount of amounts.values()) {
+        sumDone += amount.done;
+        sumTotal = sumTotal === undefined || amount.total === undefined ? undefined : sumTotal + amount.total;
+      }
+      reporter.progress({ stage: 'download', unit: 'bytes', done: sumDone, total: sumTotal, detail });
+    },
+  };
+}
