@@ -2,12 +2,13 @@
  * One process a target: a lock file with its owner and a heartbeat. Correctness does not rest on it (commits are renames); it
  * keeps two processes from doing the same work, and says who does it.
  */
-import { readFileSync, statSync } from 'node:fs';
-import { mkdir, open, rm, utimes } from 'node:fs/promises';
+import { randomUUID } from 'node:crypto';
+import { link, mkdir, readFile, rename, rm, stat, utimes, writeFile } from 'node:fs/promises';
 import { hostname } from 'node:os';
 import { dirname } from 'node:path';
+import { z } from 'zod';
 import { codeOf, MillraceError, throwIfAborted } from '../core/errors.js';
-import { isProcessAlive } from './atomic-file.js';
+import { isProcessAlive, temporaryPathFor } from './atomic-file.js';
 import { sleep } from './lifecycle.js';
 
 const HEARTBEAT_MS = 5_000;
@@ -16,6 +17,7 @@ const STALE_MS = 60_000;
 const WAIT_STEP_MS = 500;
 
 export interface Lock {
+  /** Gives the lock up; one that was taken over by another process meanwhile is left alone. */
   release(): Promise<void>;
 }
 
@@ -27,21 +29,24 @@ export interface LockOptions {
   readonly onWait?: (holder: string) => void;
 }
 
+const ownerSchema = z.object({ id: z.string(), pid: z.int(), host: z.string(), since: z.string() });
+type Owner = z.infer<typeof ownerSchema>;
+
 /**
  * Takes the lock file at `path`, making its folder if need be. The lock of a process that is gone is taken over.
  * Throws ERR_LOCKED, naming the holder, when another process holds it and `wait` is not set.
  */
 export async function acquireLock(path: string, options: LockOptions = {}): Promise<Lock> {
   await mkdir(dirname(path), { recursive: true });
+  const owner: Owner = { id: randomUUID(), pid: process.pid, host: hostname(), since: new Date().toISOString() };
   let hasAnnounced = false;
   while (true) {
     throwIfAborted(options.signal);
-    const lock = await tryAcquire(path);
-    if (lock !== undefined) return lock;
-    const holder = holderOf(path);
+    if (await tryCreate(path, owner)) return hold(path, owner);
+    const holder = await ownerOf(path);
     if (holder === undefined) continue;
-    if (isGone(holder)) {
-      await rm(path, { force: true });
+    if (await isGone(path, holder)) {
+      await removeLockOf(path, holder);
       continue;
     }
     const who = `process ${holder.pid} on ${holder.host}, since ${holder.since}`;
@@ -56,22 +61,22 @@ export async function acquireLock(path: string, options: LockOptions = {}): Prom
   }
 }
 
-interface Holder {
-  readonly pid: number;
-  readonly host: string;
-  readonly since: string;
-  readonly lastHeartbeatMs: number;
+/** Makes the file with its content in one step, so that a lock is never seen without its owner. */
+async function tryCreate(path: string, owner: Owner): Promise<boolean> {
+  const temporary = temporaryPathFor(path);
+  await writeFile(temporary, JSON.stringify(owner));
+  try {
+    await link(temporary, path);
+    return true;
+  } catch (error) {
+    if (codeOf(error) === 'EEXIST') return false;
+    throw error;
+  } finally {
+    await rm(temporary, { force: true });
+  }
 }
 
-async function tryAcquire(path: string): Promise<Lock | undefined> {
-  try {
-    const file = await open(path, 'wx');
-    await file.writeFile(JSON.stringify({ pid: process.pid, host: hostname(), since: new Date().toISOString() }));
-    await file.close();
-  } catch (error) {
-    if (codeOf(error) === 'EEXIST') return undefined;
-    throw error;
-  }
+function hold(path: string, owner: Owner): Lock {
   const heartbeat = setInterval(() => {
     const now = new Date();
     utimes(path, now, now).catch(() => undefined);
@@ -80,31 +85,42 @@ async function tryAcquire(path: string): Promise<Lock | undefined> {
   return {
     async release() {
       clearInterval(heartbeat);
-      await rm(path, { force: true });
+      await removeLockOf(path, owner);
     },
   };
 }
 
-/** Undefined when the file went away meanwhile. A file that is not ours to read counts as held by process 0. */
-function holderOf(path: string): Holder | undefined {
+/** Undefined when there is no lock any more. */
+async function ownerOf(path: string): Promise<Owner | undefined> {
   try {
-    const lastHeartbeatMs = statSync(path).mtimeMs;
-    const text = readFileSync(path, 'utf8');
-    try {
-      const { pid, host, since } = JSON.parse(text) as { pid: number; host: string; since: string };
-      return { pid, host, since, lastHeartbeatMs };
-    } catch {
-      // Made a moment ago and not filled yet, or its maker was killed between the two.
-      return { pid: 0, host: 'unknown', since: 'unknown', lastHeartbeatMs };
-    }
+    return ownerSchema.parse(JSON.parse(await readFile(path, 'utf8')));
   } catch (error) {
     if (codeOf(error) === 'ENOENT') return undefined;
-    throw error;
+    throw new MillraceError('ERR_LOCKED', `${path} is no lock file of Millrace; remove it if nothing runs here`, {
+      cause: error,
+      context: { path },
+    });
   }
 }
 
-function isGone({ pid, host, lastHeartbeatMs }: Holder): boolean {
-  const ageMs = Date.now() - lastHeartbeatMs;
-  if (pid === 0) return ageMs > HEARTBEAT_MS;
-  return host === hostname() ? !isProcessAlive(pid) : ageMs > STALE_MS;
+/**
+ * Removes the lock only if it is this owner's. It is renamed first, since between a look and a removal another process may
+ * have put its own lock there; that one is put back.
+ */
+async function removeLockOf(path: string, owner: Owner): Promise<void> {
+  const aside = temporaryPathFor(path);
+  try {
+    await rename(path, aside);
+  } catch (error) {
+    if (codeOf(error) === 'ENOENT') return;
+    throw error;
+  }
+  if ((await ownerOf(aside))?.id !== owner.id) await link(aside, path).catch(() => undefined);
+  await rm(aside, { force: true });
+}
+
+async function isGone(path: string, { pid, host }: Owner): Promise<boolean> {
+  if (host === hostname()) return !isProcessAlive(pid);
+  const { mtimeMs } = await stat(path).catch(() => ({ mtimeMs: Date.now() }));
+  return Date.now() - mtimeMs > STALE_MS;
 }

@@ -9,7 +9,6 @@ import { croppedShape, windowOf, type Transform } from '../../lib/core/transform
 import { createLogger } from '../../lib/platform/logger.js';
 import { packageRoot } from '../../lib/platform/package-root.js';
 import { shardName, splitFolder } from '../../lib/platform/root-layout.js';
-import { openSplit } from '../../lib/shards/split-reader.js';
 import { BatchServiceClient, type BatchFrame, StreamBatchesRequest } from '../../protos/gen/millrace/v1/batch.js';
 import { BatchServer } from '../../services/batch-server/server.js';
 import { connect, type Batch, type Client, type StreamOptions } from '../../services/trainer/client/client.js';
