@@ -35,6 +35,7 @@ module.exports = {
     layer('platform', '^lib/platform/', ['^lib/core/']),
     layer('catalog', '^lib/catalog/', ['^lib/(core|platform)/']),
     layer('archives', '^lib/archives/', ['^lib/(core|platform)/']),
+    layer('annotations', '^lib/annotations/', ['^lib/(core|platform|archives)/']),
     layer('shards', '^lib/shards/', ['^lib/(core|platform)/']),
     layer('pixels', '^lib/pixels/', ['^lib/(core|platform)/']),
     layer('downloader', '^services/downloader/', ['^lib/(core|platform|catalog)/', '^protos/gen/']),

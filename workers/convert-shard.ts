@@ -2,7 +2,7 @@
 import { closeSync, openSync } from 'node:fs';
 import { MillraceError, throwIfAborted } from '../lib/core/errors.js';
 import { numElements } from '../lib/core/tensor.js';
-import { readMember } from '../lib/archives/tar-index.js';
+import { readMember } from '../lib/archives/read-member.js';
 import { decodeImage } from '../lib/pixels/decode.js';
 import { resizeBilinear } from '../lib/pixels/resize-bilinear.js';
 import { encodeRawDatum } from '../lib/shards/datum.js';
@@ -43,7 +43,7 @@ export async function convertShard(
   const sums = createPixelSums(shape);
   const rejected: Rejected[] = [];
   const writer = await createShardWriter(task.folder, numRecords, numElements(shape) + MAX_DATUM_OVERHEAD_BYTES);
-  const descriptor = openSync(task.tarPath, 'r');
+  const descriptor = openSync(task.membersPath, 'r');
   try {
     let numDone = 0;
     for await (const outcome of mapInOrder(numRecords, IMAGES_IN_FLIGHT, (i) => readImage(task, i, descriptor))) {
@@ -80,7 +80,7 @@ async function readImage(task: ConvertTask, position: number, descriptor: number
     return { reason: `key of more than ${MAX_KEY_BYTES} bytes` };
   if (fileBytes > MAX_FILE_BYTES) return { reason: `file of ${fileBytes} bytes, more than ${MAX_FILE_BYTES}` };
   try {
-    const file = readMember(task.tarPath, descriptor, offset, fileBytes);
+    const file = readMember(task.membersPath, descriptor, offset, fileBytes);
     return { pixels: resizeBilinear(await decodeImage(file), task.size, task.size) };
   } catch (error) {
     if (error instanceof MillraceError && error.code === 'ERR_IMAGE_UNREADABLE') return { reason: error.message };

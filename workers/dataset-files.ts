@@ -32,7 +32,7 @@ export class DatasetFiles {
 
   /** Opens an archive of images. The catalog's MD5 is taken as read: the downloader lets no file pass that has another one. */
   async openArchive(file: string, layout: ArchiveLayout): Promise<IndexedArchive> {
-    const path = await this.present(file);
+    const path = await this.path(file);
     return openArchive(path, layout, {
       md5: this.knownMd5(file),
       signal: this.signal,
@@ -43,33 +43,43 @@ export class DatasetFiles {
   }
 
   async readText({ archive, member }: TextSource): Promise<string> {
-    return readText(await this.present(archive), member);
+    return readText(await this.path(archive), member);
   }
 
   async facts(file: string): Promise<FileFacts> {
-    const path = await this.present(file);
+    const path = await this.path(file);
     const md5 = this.knownMd5(file) ?? (await md5OfFile(path, { signal: this.signal }));
     return { file, bytes: (await stat(path)).size, md5 };
+  }
+
+  /** Whether the file has been fetched or placed; its length is not looked at. */
+  async has(file: string): Promise<boolean> {
+    return (await this.length(file)) !== undefined;
   }
 
   private knownMd5(file: string): string | undefined {
     return this.dataset.archives.find((archive) => archive.file === file)?.md5;
   }
 
-  private async present(file: string): Promise<string> {
-    const path = archivePath(this.root, file);
-    const command = `millrace download ${this.dataset.name}`;
-    let bytes: number;
+  private async length(file: string): Promise<number | undefined> {
     try {
-      bytes = (await stat(path)).size;
+      return (await stat(archivePath(this.root, file))).size;
     } catch (error) {
-      if (codeOf(error) !== 'ENOENT') throw error;
-      throw new MillraceError('ERR_NOT_FOUND', `${path} is not there; run "${command}" first`, {
-        cause: error,
-        context: { path },
-      });
+      if (codeOf(error) === 'ENOENT') return undefined;
+      throw error;
     }
-    const expected = this.dataset.archives.find((archive) => archive.file === file)?.bytes;
+  }
+
+  /** Where the file is. */
+  async path(file: string): Promise<string> {
+    const path = archivePath(this.root, file);
+    const archive = this.dataset.archives.find((candidate) => candidate.file === file);
+    const command = `millrace download ${this.dataset.name}${archive?.optional === true ? ` --only ${file}` : ''}`;
+    const bytes = await this.length(file);
+    if (bytes === undefined) {
+      throw new MillraceError('ERR_NOT_FOUND', `${path} is not there; run "${command}" first`, { context: { path } });
+    }
+    const expected = archive?.bytes;
     if (expected !== undefined && bytes !== expected) {
       throw new MillraceError(
         'ERR_VERIFICATION',

@@ -52,7 +52,7 @@ export function planSplit(source: SplitSource, options: PlanOptions): SplitPlan 
   const numRecords = records.members.length;
   if (numRecords === 0) {
     const where =
-      source.list === undefined ? `${source.archive.tarPath} under "${source.entry.prefix}"` : 'the label list';
+      source.list === undefined ? `${source.archive.membersPath} under "${source.entry.prefix}"` : 'the label list';
     throw new MillraceError('ERR_NOT_FOUND', `no images in ${where}; check the dataset's archive, layout and prefix`);
   }
   const { size, shuffleSeed } = options;
@@ -60,7 +60,7 @@ export function planSplit(source: SplitSource, options: PlanOptions): SplitPlan 
   const decided: PrepareOptions = { size, resize: 'caffe', record: 'raw', shuffleSeed, shardSamples };
   const order =
     shuffleSeed === null ? undefined : createPermutation({ numSamples: numRecords, seed: shuffleSeed, epoch: 0 });
-  const { index, md5, tarPath } = source.archive;
+  const { index, md5, membersPath } = source.archive;
 
   return {
     source,
@@ -88,7 +88,7 @@ export function planSplit(source: SplitSource, options: PlanOptions): SplitPlan 
       return {
         folder: join(splitFolder, shardName(shard)),
         archive: source.entry.archive,
-        tarPath,
+        membersPath,
         size,
         taskDigest: digest.digest('hex'),
         keys,

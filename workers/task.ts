@@ -8,8 +8,8 @@ export interface ConvertTask {
   readonly folder: string;
   /** Name of the archive, for the list of rejected records. */
   readonly archive: string;
-  /** The tar that offsets are of. */
-  readonly tarPath: string;
+  /** The file that offsets are of: a tar, or a zip. */
+  readonly membersPath: string;
   /** Side of the stored square image in pixels. */
   readonly size: number;
   /** SHA-256 over the records and the options, hex. */
@@ -17,7 +17,7 @@ export interface ConvertTask {
   /** Of each record, in ascending order. The arrays below are as long. */
   readonly keys: readonly string[];
   readonly labels: Int32Array;
-  /** Bytes from the tar's begin to the member's body; NaN when the archive has no such member. */
+  /** Where the member's stretch begins in that file; NaN when the archive has no such member. */
   readonly offsets: Float64Array;
   readonly sizes: Float64Array;
 }

@@ -4,6 +4,7 @@ import { availableParallelism } from 'node:os';
 import { z } from 'zod';
 import { UsageError } from '../../lib/core/errors.js';
 import { findDataset } from '../../lib/catalog/catalog.js';
+import { defaultSplits } from '../../lib/catalog/dataset-schema.js';
 import type { PrepareSettings } from '../../workers/prepare.js';
 import { DEFAULT_REJECT_LIMIT, type RejectLimit } from '../../workers/reject-limit.js';
 import { integerFlag, numberFlag, type CommandContext } from '../command.js';
@@ -63,7 +64,7 @@ export async function toPrepareSettings(
     root,
     dataset,
     name: options.as ?? dataset.name,
-    splits: chooseSplits(Object.keys(dataset.splits), options.split),
+    splits: options.split === 'all' ? defaultSplits(dataset) : chooseSplits(Object.keys(dataset.splits), options.split),
     plan: {
       size: options.size ?? dataset.prepare.size,
       shuffleSeed: options.shuffle ? options.shuffleSeed : null,

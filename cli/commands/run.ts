@@ -3,7 +3,7 @@ import { existsSync } from 'node:fs';
 import { join, relative } from 'node:path';
 import { z } from 'zod';
 import { findDataset } from '../../lib/catalog/catalog.js';
-import { defineCommand } from '../command.js';
+import { defineCommand, integerFlag } from '../command.js';
 import { runMainJob } from '../run/main-job.js';
 import { summarize } from '../run/summary.js';
 
@@ -17,8 +17,9 @@ export function addRunCommand(program: Command): void {
       'millrace run ilsvrc2012-sample    # 500 real images, when MILLRACE_TEST_DATA holds them',
       'millrace run imagenette-160',
     ],
-    schema: z.object({ dataset: z.string() }),
-    async action({ dataset: nameOrFile }, { root, environment, reporter, signal, result }) {
+    flags: (command) => command.option('--steps <count>', "steps of the training run (default: the dataset's own)"),
+    schema: z.object({ dataset: z.string(), steps: integerFlag(1).optional() }),
+    async action({ dataset: nameOrFile, steps }, { root, environment, reporter, signal, result }) {
       const beganAtMs = performance.now();
       const dataset = await findDataset(nameOrFile);
       if (dataset.name === 'sample' && existsSync(join(environment.testData, 'README.md'))) {
@@ -27,7 +28,8 @@ export function addRunCommand(program: Command): void {
           `Real archives are in ${relative('.', environment.testData)}: "make run DATASET=ilsvrc2012-sample" takes those the same way.`,
         );
       }
-      const outcome = await runMainJob(dataset, nameOrFile, { root, reporter, signal });
+      const trainArgs = steps === undefined ? [] : ['--steps', String(steps)];
+      const outcome = await runMainJob(dataset, nameOrFile, trainArgs, { root, reporter, signal });
       const totalSeconds = (performance.now() - beganAtMs) / 1000;
       result({ ...outcome, totalSeconds }, summarize(outcome, relative('.', root) || '.', totalSeconds));
     },

@@ -18,9 +18,15 @@ export interface ChildOptions {
 export interface RunningCommand {
   /** Fields of its event `listening`. */
   readonly listening: Readonly<Record<string, unknown>>;
-  /** Asks it to end, and waits until it has. */
-  stop(): Promise<void>;
+  /**
+   * Does work that needs the command, then asks it to end and waits until it has. Ends the work when the command ends of
+   * itself, and throws what that reported.
+   */
+  during<T>(work: (options: ChildOptions) => Promise<T>): Promise<T>;
 }
+
+/** Events that say nothing to who started the child: its result is handed back, and it is this process that ends it. */
+const QUIET_EVENTS = new Set(['result', 'interrupted']);
 
 const lineSchema = z.looseObject({ event: z.string() });
 type Line = z.output<typeof lineSchema>;
@@ -56,9 +62,17 @@ export async function startCommand(args: readonly string[], options: ChildOption
   }
   return {
     listening: first,
-    async stop() {
-      child.kill('SIGTERM');
-      await ended;
+    async during(work) {
+      const lost = new AbortController();
+      void ended.then(() => lost.abort());
+      try {
+        return await work({ ...options, signal: AbortSignal.any([options.signal, lost.signal]) });
+      } catch (error) {
+        throw lost.signal.aborted ? ((await ended) ?? error) : error;
+      } finally {
+        child.kill('SIGTERM');
+        await ended;
+      }
     },
   };
 }
@@ -90,7 +104,7 @@ async function follow(
       const line = lineSchema.parse(JSON.parse(text));
       if (line.event === 'progress') passProgress(reporter, line);
       else if (line.event === 'error') failure = errorOf(line);
-      else if (line.event !== 'result') reporter.event(line.event, String(line['message']), line);
+      else if (!QUIET_EVENTS.has(line.event)) reporter.event(line.event, String(line['message']), line);
       onLine(line);
     }
   }

@@ -1,9 +1,8 @@
 /** The main job, each part a process of its own, as it would be across machines: archives, shards, batches, training. */
-import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { z } from 'zod';
 import type { Dataset } from '../../lib/catalog/dataset-schema.js';
-import { runCommand, startCommand, type ChildOptions, type RunningCommand } from './child-command.js';
+import { runCommand, startCommand, type ChildOptions } from './child-command.js';
 
 const downloadResultSchema = z.object({
   archives: z.array(
@@ -37,16 +36,13 @@ const prepareResultSchema = z.object({
 const trainResultSchema = z.object({
   backend: z.string(),
   device: z.string(),
-  resumedAtStep: z.number(),
-  numSteps: z.number(),
   batchSize: z.number(),
-  firstLoss: z.number().nullable(),
-  lastLoss: z.number().nullable(),
-  accuracy: z.number(),
-  accuracyTop5: z.number(),
-  numTested: z.number(),
-  imagesPerSecond: z.number().nullable(),
-  waitShare: z.number().nullable(),
+  steps: z.number(),
+  firstLoss: z.number().optional(),
+  lastLoss: z.number().optional(),
+  accuracy: z.object({ numSamples: z.number(), top1: z.number(), top5: z.number() }),
+  imagesPerSecond: z.number(),
+  waitShare: z.number(),
   checkpoint: z.string(),
 });
 
@@ -67,28 +63,34 @@ const CUT_AT = '0.5';
  * Throws what the stages report; InterruptedError when the signal is aborted.
  *
  * @param nameOrFile what the user called the dataset: a name of the catalog or a file of their own
+ * @param trainArgs further flags of the training run
  */
-export async function runMainJob(dataset: Dataset, nameOrFile: string, options: ChildOptions): Promise<MainJobResult> {
+export async function runMainJob(
+  dataset: Dataset,
+  nameOrFile: string,
+  trainArgs: readonly string[],
+  options: ChildOptions,
+): Promise<MainJobResult> {
   const { reporter, root } = options;
   const isServedHere = SERVED_HERE.includes(dataset.name);
   let source = nameOrFile;
 
-  let archiveServer: RunningCommand | undefined;
-  const downloadArgs: string[] = [];
+  const fetchFrom = (baseUrl: string[], within: ChildOptions): Promise<MainJobResult['download']> => {
+    reporter.event('stage', 'Download: resumable, MD5 along with the bytes', { stage: 'download' });
+    return runCommand(['download', source, ...baseUrl], downloadResultSchema, within);
+  };
+  let download: MainJobResult['download'];
   if (isServedHere) {
     reporter.event('stage', 'Archives: served over loopback; the first transfer will be cut half way', {
       stage: 'archives',
     });
-    archiveServer = await startCommand(['archive-server', dataset.name, '--cut-first-transfer', CUT_AT], options);
-    downloadArgs.push('--base-url', String(archiveServer.listening['url']));
+    const server = await startCommand(['archive-server', dataset.name, '--cut-first-transfer', CUT_AT], options);
     // The sample's digests are known only once it is drawn; they stand in the dataset file beside it.
-    const drawn = join(root, 'sample-archives', 'dataset.json');
-    if (dataset.name === 'sample' && existsSync(drawn)) source = drawn;
+    if (dataset.name === 'sample') source = join(root, 'sample-archives', 'dataset.json');
+    download = await server.during((within) => fetchFrom(['--base-url', String(server.listening['url'])], within));
+  } else {
+    download = await fetchFrom([], options);
   }
-  reporter.event('stage', 'Download: resumable, MD5 along with the bytes', { stage: 'download' });
-  const download = await runCommand(['download', source, ...downloadArgs], downloadResultSchema, options).finally(() =>
-    archiveServer?.stop(),
-  );
 
   reporter.event('stage', 'Prepare: decode, resize, LMDB shards, mean', { stage: 'prepare' });
   const prepare = await runCommand(['prepare', source], prepareResultSchema, options);
@@ -96,11 +98,13 @@ export async function runMainJob(dataset: Dataset, nameOrFile: string, options: 
   reporter.event('stage', 'Serve and train: batches over gRPC to a trainer in a process of its own', {
     stage: 'train',
   });
-  const batchServer = await startCommand(['serve', '--port', '0'], options);
-  const train = await runCommand(
-    ['train', source, '--server', String(batchServer.listening['address'])],
-    trainResultSchema,
-    options,
-  ).finally(() => batchServer.stop());
+  const server = await startCommand(['serve', '--port', '0'], options);
+  const train = await server.during((within) =>
+    runCommand(
+      ['train', source, '--server', String(server.listening['address']), ...trainArgs],
+      trainResultSchema,
+      within,
+    ),
+  );
   return { download, prepare, train };
 }

@@ -24,17 +24,19 @@ export function summarize({ download, prepare, train }: MainJobResult, root: str
       rows.push(['  rejected', `${count} × ${reason}`]);
     rows.push([`${split.split}: shards`, `${split.numShards} LMDB shards, ${formatBytes(split.bytes)}`]);
   }
-  const from = train.resumedAtStep > 0 ? `, resumed at step ${train.resumedAtStep}` : '';
+  const { accuracy, steps, batchSize, backend, device, firstLoss, lastLoss, imagesPerSecond, waitShare } = train;
   rows.push(
-    ['train: steps', `${train.numSteps} of ${train.batchSize} images on ${train.backend} (${train.device})${from}`],
-    ['train: loss', `first ${format(train.firstLoss, 3)}, last ${format(train.lastLoss, 3)}`],
+    ['train: steps', `${steps} of ${batchSize} images on ${backend} (${device})`],
+    ['train: loss', `first ${formatLoss(firstLoss)}, last ${formatLoss(lastLoss)}`],
     [
       'train: speed',
-      `${format(train.imagesPerSecond, 0)} images/s, ${percent(train.waitShare)} of the time waiting for data`,
+      imagesPerSecond === 0
+        ? 'trained before'
+        : `${imagesPerSecond.toFixed(0)} images/s, ${percent(waitShare)} of the time waiting for data`,
     ],
     [
       'val: accuracy',
-      `${percent(train.accuracy)} top-1, ${percent(train.accuracyTop5)} top-5 of ${train.numTested} images`,
+      `${percent(accuracy.top1)} top-1, ${percent(accuracy.top5)} top-5 of ${accuracy.numSamples} images`,
     ],
     ['checkpoint', train.checkpoint],
     ['total', formatDuration(totalSeconds)],
@@ -51,10 +53,10 @@ export function summarize({ download, prepare, train }: MainJobResult, root: str
   ].join('\n');
 }
 
-function format(value: number | null, digits: number): string {
-  return value === null ? '–' : value.toFixed(digits);
+function formatLoss(loss: number | undefined): string {
+  return loss === undefined ? '–' : loss.toFixed(3);
 }
 
-function percent(share: number | null): string {
-  return share === null ? '–' : `${(share * 100).toFixed(1)} %`;
+function percent(share: number): string {
+  return `${(share * 100).toFixed(1)} %`;
 }

@@ -1,4 +1,4 @@
-/** An archive as workers need it: a tar that is read in place, the index of its members, and its MD5. */
+/** An archive as workers need it: a tar or zip that is read in place, the index of its members, and its MD5. */
 import { createHash } from 'node:crypto';
 import { createReadStream, createWriteStream } from 'node:fs';
 import { rm, stat } from 'node:fs/promises';
@@ -7,14 +7,16 @@ import { pipeline } from 'node:stream/promises';
 import { createGunzip } from 'node:zlib';
 import { codeOf, throwIfAborted } from '../core/errors.js';
 import { commitRename, temporaryPathFor, toDiskError } from '../platform/atomic-file.js';
+import { archiveFormatOf } from './archive-format.js';
 import { archiveCorrupt } from './corrupt.js';
 import { readIndexFile, writeIndexFile, type IndexKey } from './index-file.js';
 import type { MemberIndex } from './member-index.js';
 import { indexTar, type ArchiveLayout } from './tar-index.js';
+import { indexZip } from './zip-member.js';
 
 export interface IndexedArchive {
-  /** The tar that the index is of: the archive itself, or `<archive>.tar` when it is gzipped. */
-  readonly tarPath: string;
+  /** The file that the index is of: the archive itself, or `<archive>.tar` when it is gzipped. */
+  readonly membersPath: string;
   readonly index: MemberIndex;
   /** Length of the archive as it came. */
   readonly bytes: number;
@@ -34,7 +36,7 @@ export type ArchiveWork = 'unpack' | 'index' | 'md5';
 
 /**
  * The archive at `path`, from its index file when there is one that fits, else scanned. A gzipped one is unpacked to
- * `<path>.tar` first, since there is no reading in the middle of gzip.
+ * `<path>.tar` first, since there is no reading in the middle of gzip. The layout is that of a tar: a zip is always flat.
  * Throws the system's ENOENT when there is no such file, ERR_ARCHIVE_CORRUPT when it cannot be read.
  */
 export async function openArchive(
@@ -44,21 +46,24 @@ export async function openArchive(
 ): Promise<IndexedArchive> {
   const { size, mtimeMs } = await stat(path);
   const key: IndexKey = { layout, archiveBytes: size, archiveModifiedMs: mtimeMs };
-  const tarPath = isGzip(path) ? `${path}.tar` : path;
+  const format = archiveFormatOf(path);
+  const membersPath = format === 'tar.gz' ? `${path}.tar` : path;
   const indexPath = `${path}.index`;
 
   const known = await readIndexFile(indexPath, key);
-  if (known !== undefined && (await sizeOf(tarPath)) === known.tarBytes) {
-    return { tarPath, index: known.index, bytes: size, md5: options.md5 ?? known.md5 };
+  if (known !== undefined && (await sizeOf(membersPath)) === known.membersBytes) {
+    return { membersPath, index: known.index, bytes: size, md5: options.md5 ?? known.md5 };
   }
   const report = (work: ArchiveWork) => (doneBytes: number, totalBytes: number) =>
     options.onProgress?.(work, doneBytes, totalBytes);
   const { signal } = options;
-  if (tarPath !== path) await unpackGzip(path, tarPath, size, report('unpack'), signal);
-  const index = await indexTar(tarPath, layout, { signal, onProgress: report('index') });
+  if (format === 'tar.gz') await unpackGzip(path, membersPath, size, report('unpack'), signal);
+  const indexOptions = { signal, onProgress: report('index') };
+  const index =
+    format === 'zip' ? await indexZip(path, indexOptions) : await indexTar(membersPath, layout, indexOptions);
   const md5 = options.md5 ?? (await md5OfFile(path, { signal, onProgress: report('md5') }));
-  await writeIndexFile(indexPath, { key, md5, tarBytes: (await stat(tarPath)).size, index });
-  return { tarPath, index, bytes: size, md5 };
+  await writeIndexFile(indexPath, { key, md5, membersBytes: (await stat(membersPath)).size, index });
+  return { membersPath, index, bytes: size, md5 };
 }
 
 /** MD5 of a file, hex. Throws InterruptedError when the signal is aborted. */
@@ -76,10 +81,6 @@ export async function md5OfFile(
     options.onProgress?.(doneBytes, totalBytes);
   }
   return hash.digest('hex');
-}
-
-export function isGzip(path: string): boolean {
-  return path.endsWith('.gz') || path.endsWith('.tgz');
 }
 
 async function unpackGzip(

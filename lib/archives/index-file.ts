@@ -7,18 +7,18 @@ import { MemberIndex } from './member-index.js';
 
 /** What an index is the index of: when any of it differs, the index is of another archive. */
 const indexKeySchema = z.strictObject({
-  layout: z.enum(['tar', 'tar-of-tars']),
+  layout: z.enum(['flat', 'nested']),
   archiveBytes: z.int().min(0),
   archiveModifiedMs: z.number(),
 });
 
 const headSchema = z.strictObject({
-  formatVersion: z.literal(1),
+  formatVersion: z.literal(2),
   key: indexKeySchema,
   /** MD5 of the archive as it came. */
   md5: z.string(),
-  /** Length of the tar that the offsets are of: the archive's own, or that of what was in it when it is gzipped. */
-  tarBytes: z.int().min(0),
+  /** Length of the file that the offsets are of: the archive's own, or that of what was in it when it is gzipped. */
+  membersBytes: z.int().min(0),
   numMembers: z.int().min(0),
   nameBytes: z.int().min(0),
 });
@@ -28,17 +28,17 @@ export type IndexKey = z.infer<typeof indexKeySchema>;
 export interface IndexFile {
   readonly key: IndexKey;
   readonly md5: string;
-  readonly tarBytes: number;
+  readonly membersBytes: number;
   readonly index: MemberIndex;
 }
 
-export async function writeIndexFile(path: string, { key, md5, tarBytes, index }: IndexFile): Promise<void> {
+export async function writeIndexFile(path: string, { key, md5, membersBytes, index }: IndexFile): Promise<void> {
   const { names, nameEnds, offsets, sizes } = index.pack();
   const head: z.infer<typeof headSchema> = {
-    formatVersion: 1,
+    formatVersion: 2,
     key,
     md5,
-    tarBytes,
+    membersBytes,
     numMembers: index.numMembers,
     nameBytes: names.length,
   };
@@ -74,7 +74,7 @@ export async function readIndexFile(path: string, key: IndexKey): Promise<IndexF
     sizes: new Float64Array(take(numMembers * 8)),
     names: new Uint8Array(take(nameBytes)),
   };
-  return { key: head.key, md5: head.md5, tarBytes: head.tarBytes, index: MemberIndex.unpack(packed) };
+  return { key: head.key, md5: head.md5, membersBytes: head.membersBytes, index: MemberIndex.unpack(packed) };
 }
 
 function parseHead(line: string): z.infer<typeof headSchema> | undefined {

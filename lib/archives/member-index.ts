@@ -9,9 +9,9 @@ export interface PackedIndex {
   readonly names: Uint8Array<ArrayBuffer>;
   /** `nameEnds[i]` is where the name of member i ends in `names`. */
   readonly nameEnds: Uint32Array<ArrayBuffer>;
-  /** Bytes from the archive's begin to the member's body. */
+  /** Bytes from the archive's begin to the stretch that holds the member: in a tar its body, in a zip its local header and body. */
   readonly offsets: Float64Array<ArrayBuffer>;
-  /** Bytes of body. */
+  /** Bytes of the stretch. */
   readonly sizes: Float64Array<ArrayBuffer>;
 }
 

@@ -2,25 +2,24 @@
  * The index of a tar archive, made by reading headers and skipping bodies. Reads are synchronous: one is 20 times cheaper than
  * an awaited one, and a large archive has a million of them.
  */
-import { closeSync, fstatSync, openSync, readSync } from 'node:fs';
-import { throwIfAborted } from '../core/errors.js';
-import { archiveCorrupt } from './corrupt.js';
-import { MemberIndex } from './member-index.js';
+import {
+  indexMembers,
+  readExactly,
+  readStretch,
+  type ArchiveFile,
+  type IndexOptions,
+  type MemberStretch,
+} from './archive-file.js';
+import { archiveCorrupt, archiveUnsupported } from './corrupt.js';
+import type { MemberIndex } from './member-index.js';
+import { safeName } from './member-name.js';
 import { BLOCK_BYTES, isEndBlock, parsePax, parseTarHeader, textOf, type TarHeader } from './tar-header.js';
 
-/** `tar`: members by their names. `tar-of-tars`: members of the inner tars, as `<inner tar's name without .tar>/<member>`. */
-export type ArchiveLayout = 'tar' | 'tar-of-tars';
-
-export interface IndexOptions {
-  readonly signal?: AbortSignal | undefined;
-  /** Bytes of the archive gone through, and in all. */
-  readonly onProgress?: ((doneBytes: number, totalBytes: number) => void) | undefined;
-}
+/** `flat`: members by their names. `nested`: members of the inner tars, as `<inner tar's name without .tar>/<member>`. */
+export type ArchiveLayout = 'flat' | 'nested';
 
 /** Long names and PAX headers are a few hundred bytes; more than this is an attack or a broken file. */
 const MAX_EXTENSION_BYTES = 1 << 20;
-/** Members between two looks at the signal: about 10 ms when cached. */
-const MEMBERS_PER_TURN = 4096;
 
 /**
  * Scans an uncompressed tar. Of members with the same name the last counts. Only files are indexed: links and folders are not.
@@ -28,57 +27,29 @@ const MEMBERS_PER_TURN = 4096;
  * InterruptedError when the signal is aborted.
  */
 export async function indexTar(path: string, layout: ArchiveLayout, options: IndexOptions = {}): Promise<MemberIndex> {
-  const descriptor = openSync(path, 'r');
-  try {
-    const totalBytes = fstatSync(descriptor).size;
-    const source: TarSource = { path, descriptor };
-    const index = new MemberIndex();
-    let numSeen = 0;
-    for (const member of membersOf(source, layout, totalBytes)) {
-      index.set(member.name, member.offset, member.size);
-      if (++numSeen % MEMBERS_PER_TURN === 0) {
-        options.onProgress?.(member.offset, totalBytes);
-        await new Promise(setImmediate);
-        throwIfAborted(options.signal);
-      }
-    }
-    options.onProgress?.(totalBytes, totalBytes);
-    return index;
-  } finally {
-    closeSync(descriptor);
-  }
+  const membersOf = layout === 'flat' ? flatMembers : nestedMembers;
+  return indexMembers(path, membersOf, options);
 }
 
-interface TarSource {
-  readonly path: string;
-  readonly descriptor: number;
+function flatMembers(file: ArchiveFile, totalBytes: number): Generator<MemberStretch> {
+  return scan(file, 0, totalBytes);
 }
 
-interface Member {
-  readonly name: string;
-  readonly offset: number;
-  readonly size: number;
-}
-
-function* membersOf(source: TarSource, layout: ArchiveLayout, totalBytes: number): Generator<Member> {
-  if (layout === 'tar') {
-    yield* scan(source, 0, totalBytes);
-    return;
-  }
-  for (const outer of scan(source, 0, totalBytes)) {
+function* nestedMembers(file: ArchiveFile, totalBytes: number): Generator<MemberStretch> {
+  for (const outer of scan(file, 0, totalBytes)) {
     if (!outer.name.endsWith('.tar')) continue;
     const folder = outer.name.slice(0, -'.tar'.length);
-    for (const inner of scan(source, outer.offset, outer.offset + outer.size)) {
+    for (const inner of scan(file, outer.offset, outer.offset + outer.size)) {
       yield { ...inner, name: `${folder}/${inner.name}` };
     }
   }
 }
 
 /** The files of the tar that lies in `[begin, end)` of the archive. */
-function* scan(source: TarSource, begin: number, end: number): Generator<Member> {
+function* scan(file: ArchiveFile, begin: number, end: number): Generator<MemberStretch> {
   const block = Buffer.allocUnsafe(BLOCK_BYTES);
   const fail = (at: number, what: string): never => {
-    throw archiveCorrupt(source.path, at, what);
+    throw archiveCorrupt(file.path, at, what);
   };
   // What an extension header says of the member that follows it.
   let longName: string | undefined;
@@ -87,7 +58,7 @@ function* scan(source: TarSource, begin: number, end: number): Generator<Member>
   let position = begin;
   while (true) {
     if (position + BLOCK_BYTES > end) fail(position, 'the archive is truncated: its end mark is missing');
-    readExactly(source, block, position);
+    readExactly(file, block, position);
     if (isEndBlock(block)) return;
     const header: TarHeader = parseTarHeader(block) ?? fail(position, 'expected a tar header');
     const isExtension = 'LKxg'.includes(header.type);
@@ -102,9 +73,7 @@ function* scan(source: TarSource, begin: number, end: number): Generator<Member>
     }
     const body = (): Buffer => {
       if (size > MAX_EXTENSION_BYTES) fail(position, `an extension header of ${size} bytes`);
-      const bytes = Buffer.allocUnsafe(size);
-      readExactly(source, bytes, bodyBegin);
-      return bytes;
+      return readStretch(file, bodyBegin, size);
     };
 
     if (header.type === 'L') {
@@ -120,7 +89,11 @@ function* scan(source: TarSource, begin: number, end: number): Generator<Member>
           size,
         };
       } else if (header.type === 'S') {
-        fail(position, `"${header.name}" is a sparse file, which cannot be read in place`);
+        throw archiveUnsupported(
+          file.path,
+          position,
+          `"${header.name}" is a sparse file, which cannot be read in place`,
+        );
       }
       longName = undefined;
       pax = undefined;
@@ -132,27 +105,4 @@ function* scan(source: TarSource, begin: number, end: number): Generator<Member>
 /** A hard link may tell the size of what it links to, but has no body (as GNU tar reads it). */
 function bodySizeOf({ type, size }: TarHeader): number {
   return type === '1' ? 0 : size;
-}
-
-/** The name without leading `./`; undefined when it is empty, absolute or has a `..` in it. */
-function safeName(name: string): string | undefined {
-  const relative = name.replace(/^(\.\/+)+/, '');
-  const isUnsafe = relative === '' || relative.startsWith('/') || relative.split('/').includes('..');
-  return isUnsafe ? undefined : relative;
-}
-
-function readExactly({ path, descriptor }: TarSource, target: Buffer, position: number): void {
-  if (readSync(descriptor, target, 0, target.length, position) < target.length) {
-    throw archiveCorrupt(path, position, 'the archive ended while it was read');
-  }
-}
-
-/**
- * Reads a member's body out of an open archive. Returns a new buffer.
- * Throws ERR_ARCHIVE_CORRUPT when the archive has become shorter.
- */
-export function readMember(path: string, descriptor: number, offset: number, size: number): Buffer {
-  const bytes = Buffer.allocUnsafe(size);
-  readExactly({ path, descriptor }, bytes, offset);
-  return bytes;
 }

@@ -1,12 +1,15 @@
 /** Finding a dataset: by its name in the catalog, or in a user's own JSON or YAML file. */
 import { readFile } from 'node:fs/promises';
 import { extname } from 'node:path';
-import { parse as parseYaml } from 'yaml';
+import { isNode, LineCounter, parseDocument, type Document } from 'yaml';
+import type { z } from 'zod';
 import { messageOf, MillraceError, UsageError } from '../core/errors.js';
 import { datasetSchema, type Dataset, type DatasetInput } from './dataset-schema.js';
+import { cifar10 } from './entries/cifar10.js';
 import { ilsvrc2012 } from './entries/ilsvrc2012.js';
 import { ilsvrc2012Sample } from './entries/ilsvrc2012-sample.js';
 import { imagenette, imagenette160, imagenette320 } from './entries/imagenette.js';
+import { imagewoof, imagewoof160, imagewoof320 } from './entries/imagewoof.js';
 import { sample } from './entries/sample.js';
 
 const ENTRIES: readonly DatasetInput[] = [
@@ -14,6 +17,10 @@ const ENTRIES: readonly DatasetInput[] = [
   imagenette,
   imagenette320,
   imagenette160,
+  imagewoof,
+  imagewoof320,
+  imagewoof160,
+  cifar10,
   sample,
   ilsvrc2012Sample,
 ];
@@ -54,16 +61,44 @@ async function readDatasetFile(path: string): Promise<Dataset> {
   return parseDataset(text, path);
 }
 
-/** Parses a dataset file's text (YAML, of which JSON is a part). Throws UsageError naming each field that does not fit. */
+/**
+ * Parses a dataset file's text (YAML, of which JSON is a part). Throws UsageError naming file, line and field of everything that
+ * does not fit.
+ */
 export function parseDataset(text: string, path: string): Dataset {
+  const lines = new LineCounter();
+  const document = parseDocument(text, { lineCounter: lines });
   let value: unknown;
   try {
-    value = parseYaml(text);
+    if (document.errors.length > 0) throw document.errors[0];
+    value = document.toJS();
   } catch (error) {
     throw new UsageError('dataset', `${path} is neither JSON nor YAML: ${messageOf(error)}`, { cause: error });
   }
   const parsed = datasetSchema.safeParse(value);
   if (parsed.success) return parsed.data;
-  const problems = parsed.error.issues.map((issue) => `  ${issue.path.join('.') || '(top)'}: ${issue.message}`);
-  throw new UsageError('dataset', `${path} does not describe a dataset:\n${problems.join('\n')}`);
+  const problems = parsed.error.issues.map(({ path: field, message, ...issue }) => {
+    const line = lineOf(document, lines, field);
+    const what = isMissing(document, field) && issue.code !== 'custom' ? 'this field is missing' : message;
+    return `  ${path}:${line}: ${field.join('.') || '(top)'}: ${what}`;
+  });
+  throw new UsageError(
+    'dataset',
+    `${path} does not describe a dataset ("millrace catalog schema" shows what does):\n${problems.join('\n')}`,
+  );
+}
+
+type FieldPath = z.core.$ZodIssue['path'];
+
+function isMissing(document: Document, field: FieldPath): boolean {
+  return field.length > 0 && !document.hasIn(field);
+}
+
+/** The line, from 1, of a field, or of the innermost of its parents that is there. */
+function lineOf(document: Document, lines: LineCounter, field: FieldPath): number {
+  for (let length = field.length; length >= 0; length--) {
+    const node: unknown = document.getIn(field.slice(0, length), true);
+    if (isNode(node) && node.range) return lines.linePos(node.range[0]).line;
+  }
+  return 1;
 }

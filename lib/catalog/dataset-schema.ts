@@ -1,6 +1,6 @@
 /**
  * A dataset as data: its archives, where its splits lie in them, where its labels come from. The entries of the catalog and a
- * user's own JSON or YAML file have this one shape; the zod schema is its definition and its error messages.
+ * user's own JSON or YAML file have this one shape; the zod schema is its definition, its documentation and its error messages.
  */
 import { z } from 'zod';
 
@@ -9,86 +9,123 @@ const name = z
   .string()
   .regex(/^[A-Za-z0-9][A-Za-z0-9._-]*$/, 'expected letters, digits, ".", "_" or "-", beginning with a letter or digit');
 
-const archiveSchema = z.strictObject({
-  /** Name under `<root>/archives`. */
-  file: name,
-  /** Where to fetch it, best first. Empty: to be placed by hand. */
-  urls: z.array(z.url({ protocol: /^(https?|file)$/, error: 'expected an http(s) or file URL' })).default([]),
-  /** Length in bytes, when known. */
-  bytes: z.int().positive().optional(),
-  /** MD5 of the whole file, 32 hex digits, lower case. */
-  md5: z
+function hexDigest(numDigits: number) {
+  return z
     .string()
-    .regex(/^[0-9a-f]{32}$/, 'expected 32 lower-case hex digits')
-    .optional(),
-  /** Fetched only when named: not needed for the splits. */
-  optional: z.boolean().default(false),
-  /** One line for people. */
-  about: z.string().optional(),
+    .regex(new RegExp(`^[0-9a-f]{${numDigits}}$`), `expected ${numDigits} lower-case hex digits`)
+    .optional();
+}
+
+const archiveSchema = z.strictObject({
+  file: name.describe('Name of the file under <root>/archives.'),
+  urls: z
+    .array(z.url({ protocol: /^(https?|file)$/, error: 'expected an http(s) or file URL' }))
+    .default([])
+    .describe('Where to fetch it, best first. Empty: to be placed by hand.'),
+  bytes: z.int().positive().optional().describe('Length in bytes, when known.'),
+  md5: hexDigest(32).describe('MD5 of the whole file.'),
+  sha1: hexDigest(40).describe('SHA-1 of the whole file.'),
+  sha256: hexDigest(64).describe('SHA-256 of the whole file.'),
+  optional: z.boolean().default(false).describe('Fetched only when named; a split in it is prepared only when named.'),
+  about: z.string().optional().describe('One line for people.'),
 });
 
-/** A text file: a file of the catalog itself, or a member of one of its (gzipped) tar archives. */
-const textSourceSchema = z.strictObject({ archive: name, member: z.string().optional() });
+const textSourceSchema = z
+  .strictObject({
+    archive: name.describe('The text file itself, or the archive that holds it: one of the archives.'),
+    member: z.string().min(1).optional().describe('Path of the text in the archive.'),
+  })
+  .describe('A text: a file of its own, or a member of a tar, gzipped tar or zip.');
 
-const splitSchema = z.strictObject({
-  /** The archive with the split's images. */
-  archive: name,
-  /** `tar`: images in one tar. `tar-of-tars`: one tar a class, each named `<class id>.tar`, as ILSVRC's train archive. */
-  layout: z.enum(['tar', 'tar-of-tars']),
-  /** Only members below this folder, e.g. "imagenette2/train/"; the rest of the name is the record's name. */
-  prefix: z.string().default(''),
-  /**
-   * `list`: a Caffe list (`<name> <label>` a line), which gives the order too. `folder`: the class is the first folder of the
-   * name (the inner tar's name in a tar of tars), its label the id's place in `classes`, or among the sorted ids.
-   */
-  labels: z.discriminatedUnion('from', [
+const labelsSchema = z
+  .discriminatedUnion('from', [
     z.strictObject({ from: z.literal('list'), list: textSourceSchema }),
     z.strictObject({ from: z.literal('folder') }),
-  ]),
+  ])
+  .describe(
+    'list: a Caffe list ("<name> <label>" a line), which gives the order too. folder: the class is the first folder of the ' +
+      "name (the inner tar's name in a nested layout), its label the id's line in `classes`, or its place among the sorted ids.",
+  );
+
+const annotationsSchema = z
+  .strictObject({
+    boxes: z
+      .strictObject({
+        archive: name,
+        prefix: z.string().default('').describe('Folder of the archive that stands for that of the images.'),
+      })
+      .optional()
+      .describe('Bounding boxes: PASCAL VOC XML files, <name>.xml for <name>.JPEG.'),
+    developmentKit: name
+      .optional()
+      .describe("An ILSVRC development kit, whose ground truth of the split must agree with the split's list."),
+  })
+  .describe('What comes beside the images; looked at by "millrace catalog check".');
+
+const splitSchema = z.strictObject({
+  archive: name.describe("The archive with the split's images: a .tar, .tar.gz, .tgz or .zip."),
+  layout: z
+    .enum(['flat', 'nested'])
+    .default('flat')
+    .describe("flat: images by their names. nested: a tar of tars named <class id>.tar, as ILSVRC's train archive."),
+  prefix: z
+    .string()
+    .default('')
+    .describe('Only members below this folder, e.g. "imagenette2/train/"; the rest of the name is the record\'s name.'),
+  labels: labelsSchema,
+  annotations: annotationsSchema.optional(),
 });
 
-/** How a dataset is made into shards when nobody says otherwise. */
-const prepareDefaultsSchema = z.strictObject({
-  /** Side of the stored square image in pixels. */
-  size: z.int().min(1).max(8192).default(256),
-});
+const prepareDefaultsSchema = z
+  .strictObject({
+    size: z.int().min(1).max(8192).default(256).describe('Side of the stored square image in pixels.'),
+  })
+  .describe('How the dataset is made into shards when nobody says otherwise.');
 
-const trainDefaultsSchema = z.strictObject({
-  /** Side of the crop in pixels. */
-  cropSize: z.int().positive().default(227),
-  batchSize: z.int().positive().default(256),
-  numSteps: z.int().positive(),
-  learningRate: z.number().positive().default(0.01),
-});
+const trainDefaultsSchema = z
+  .strictObject({
+    cropSize: z.int().positive().default(227).describe('Side of the crop in pixels.'),
+    batchSize: z.int().positive().default(256),
+    numSteps: z.int().positive(),
+    learningRate: z.number().positive().default(0.01),
+  })
+  .describe('Settings of the training run that "millrace run" ends with.');
 
 export const datasetSchema = z
   .strictObject({
-    name,
-    /** One line for people. */
-    about: z.string(),
+    name: name.describe('What commands call it, and the name of its folder under <root>/datasets.'),
+    about: z.string().describe('One line for people.'),
     homepage: z.url().optional(),
-    /** What one has to agree to or sign up for, when anything. */
-    terms: z.string().optional(),
+    terms: z.string().optional().describe('What one has to agree to or sign up for, when anything.'),
     archives: z.array(archiveSchema).min(1),
-    /** `<id> <words>` a line, or ids alone; the line number is the label. */
-    classes: textSourceSchema.optional(),
+    classes: textSourceSchema
+      .optional()
+      .describe('"<id> <words>" a line, or ids alone; the line number, from 0, is the label.'),
     splits: z.record(name, splitSchema),
     prepare: prepareDefaultsSchema.default({ size: 256 }),
-    /** Settings of the short training run that `millrace run` ends with. */
     train: trainDefaultsSchema.default({ cropSize: 227, batchSize: 32, numSteps: 20, learningRate: 0.01 }),
   })
-  .superRefine((dataset, context) => {
-    const files = new Set(dataset.archives.map((archive) => archive.file));
-    const check = (file: string | undefined, path: (string | number)[]): void => {
-      if (file !== undefined && !files.has(file)) {
-        context.addIssue({ code: 'custom', path, message: `"${file}" is not among the archives` });
-      }
+  .superRefine(({ archives, classes, splits }, context) => {
+    const issue = (path: (string | number)[], message: string): void =>
+      context.addIssue({ code: 'custom', path, message });
+    const files = new Set<string>();
+    for (const [index, { file }] of archives.entries()) {
+      if (files.has(file)) issue(['archives', index, 'file'], `"${file}" is there twice`);
+      files.add(file);
+    }
+    const known = [...files].join(', ');
+    const refer = (path: string[], file: string | undefined): void => {
+      if (file !== undefined && !files.has(file)) issue(path, `"${file}" is not among the archives (${known})`);
     };
-    check(dataset.classes?.archive, ['classes', 'archive']);
-    for (const [splitName, split] of Object.entries(dataset.splits)) {
-      check(split.archive, ['splits', splitName, 'archive']);
-      if (split.labels.from === 'list') {
-        check(split.labels.list.archive, ['splits', splitName, 'labels', 'list', 'archive']);
+    refer(['classes', 'archive'], classes?.archive);
+    for (const [splitName, { archive, layout, labels, annotations }] of Object.entries(splits)) {
+      const path = ['splits', splitName];
+      refer([...path, 'archive'], archive);
+      if (labels.from === 'list') refer([...path, 'labels', 'list', 'archive'], labels.list.archive);
+      refer([...path, 'annotations', 'boxes', 'archive'], annotations?.boxes?.archive);
+      refer([...path, 'annotations', 'developmentKit'], annotations?.developmentKit);
+      if (layout === 'nested' && archive.endsWith('.zip')) {
+        issue([...path, 'layout'], 'only tars can be nested: a zip of tars would have to be unpacked');
       }
     }
   });
@@ -98,3 +135,14 @@ export type DatasetInput = z.input<typeof datasetSchema>;
 export type Archive = Dataset['archives'][number];
 export type SplitSource = Dataset['splits'][string];
 export type TextSource = z.infer<typeof textSourceSchema>;
+
+/** The splits that "all" means: not those whose images are in an archive that is fetched only when named. */
+export function defaultSplits({ archives, splits }: Dataset): string[] {
+  const optional = new Set(archives.filter((archive) => archive.optional).map(({ file }) => file));
+  return Object.keys(splits).filter((split) => !optional.has(splits[split].archive));
+}
+
+/** The JSON Schema (2020-12) of a dataset file, for editors and other programs. */
+export function datasetJsonSchema(): Readonly<Record<string, unknown>> {
+  return z.toJSONSchema(datasetSchema, { io: 'input' });
+}

@@ -1,6 +1,6 @@
 /**
  * Every error that Millrace raises on purpose, on one page. A code is stable: scripts and clients may match on it. The CLI
- * maps codes to exit codes (`cli/exit-codes.ts`) and the batch server to gRPC status (`services/batch-server/grpc-status.ts`).
+ * maps codes to exit codes (`cli/exit-codes.ts`), and the servers to gRPC status (`lib/rpc/grpc-status.ts`).
  */
 
 /** Stable names of causes. */
@@ -41,6 +41,8 @@ export type ErrorCode =
   | 'ERR_UNAVAILABLE'
   /** The backend (wasm, cpu, …) cannot be had. */
   | 'ERR_BACKEND'
+  /** A training run's loss is no number any more. */
+  | 'ERR_DIVERGED'
   /** Stopped by a signal or the caller; state is kept. */
   | 'ERR_INTERRUPTED'
   /** A condition that the code relies on does not hold: a bug. */

@@ -50,12 +50,14 @@ export function createBatchService(context: ServerContext): UntypedServiceImplem
     getDataset: unary<GetDatasetRequest, GetDatasetResponse>((request) => getDataset(context, request)),
     getStatus: unary<GetStatusRequest, GetStatusResponse>(() => getStatus(context)),
     streamBatches: (call: ServerWritableStream<StreamBatchesRequest, Buffer>) => {
+      const peer = call.getPeer();
       streamBatches(context, call).then(
         () => call.end(),
         (error: unknown) => {
           const code = codeOf(error) ?? 'ERR_INTERNAL';
           context.metrics.streamErrors.inc({ code });
-          context.log.warn({ err: error, peer: call.getPeer(), code }, 'stream ended');
+          // A client that goes away is everyday life.
+          context.log[code === 'ERR_INTERRUPTED' ? 'info' : 'warn']({ err: error, peer, code }, 'stream ended');
           // Not destroy(): a destroyed stream sends no status any more.
           if (!call.cancelled) call.emit('error', serviceErrorOf(error));
         },

@@ -82,7 +82,7 @@ describe('the program millrace', () => {
     const path = join(folder.path, 'wrong.yaml');
     writeFileSync(
       path,
-      'name: ../x\nabout: wrong\narchives: [{ file: a.tar, md5: zz }]\nsplits: { train: { archive: b.tar, layout: tar, labels: { from: folder } } }\n',
+      'name: ../x\nabout: wrong\narchives: [{ file: a.tar, md5: zz }]\nsplits: { train: { archive: b.tar, layout: flat, labels: { from: folder } } }\n',
     );
     const { code, stderr } = await millrace(['catalog', path]);
     assert.equal(code, 2);

@@ -103,7 +103,7 @@ describe('a worker pool', () => {
   const task = (): ConvertTask => ({
     folder: join(splitFolder(folder.path, 'pool', 'val'), 'shard-00000'),
     archive: 'val.tar',
-    tarPath: join(folder.path, 'archives', 'val.tar'),
+    membersPath: join(folder.path, 'archives', 'val.tar'),
     size: 16,
     taskDigest: '0'.repeat(64),
     keys: ['00000000_val_0.JPEG'],

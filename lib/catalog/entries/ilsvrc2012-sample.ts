@@ -15,12 +15,12 @@ export const ilsvrc2012Sample: DatasetInput = {
   splits: {
     train: {
       archive: 'ILSVRC2012_img_train.sample.tar',
-      layout: 'tar-of-tars',
+      layout: 'nested',
       labels: { from: 'list', list: { archive: 'train.txt' } },
     },
     val: {
       archive: 'ILSVRC2012_img_val.sample.tar',
-      layout: 'tar',
+      layout: 'flat',
       labels: { from: 'list', list: { archive: 'val.txt' } },
     },
   },

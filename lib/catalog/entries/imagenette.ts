@@ -1,21 +1,16 @@
 /** Imagenette: ten easily told classes of ImageNet, by fast.ai, in three sizes. */
 import type { DatasetInput } from '../dataset-schema.js';
+import { fastAiSubset } from './fast-ai.js';
 
 function imagenetteOf(suffix: string, about: string, md5: string, size: number): DatasetInput {
-  const folder = `imagenette2${suffix}`;
-  const file = `${folder}.tgz`;
-  return {
+  return fastAiSubset({
     name: `imagenette${suffix}`,
+    folder: `imagenette2${suffix}`,
     about: `Imagenette, ten classes of ImageNet: 9,469 train and 3,925 val images, ${about}`,
     homepage: 'https://github.com/fastai/imagenette',
-    archives: [{ file, urls: [`https://s3.amazonaws.com/fast-ai-imageclas/${file}`], md5 }],
-    splits: {
-      train: { archive: file, layout: 'tar', prefix: `${folder}/train/`, labels: { from: 'folder' } },
-      val: { archive: file, layout: 'tar', prefix: `${folder}/val/`, labels: { from: 'folder' } },
-    },
-    prepare: { size },
-    train: { cropSize: Math.round(size * 0.875), batchSize: 32, numSteps: 1_000, learningRate: 0.01 },
-  };
+    md5,
+    size,
+  });
 }
 
 export const imagenette = imagenetteOf('', 'full size', 'fe2fc210e6bb7c5664d602c3cd71e612', 256);

@@ -19,15 +19,15 @@ export const sample: DatasetInput = {
   splits: {
     train: {
       archive: 'sample_img_train.tar',
-      layout: 'tar-of-tars',
+      layout: 'nested',
       labels: { from: 'list', list: { archive: 'sample_train.txt' } },
     },
     val: {
       archive: 'sample_img_val.tar',
-      layout: 'tar',
+      layout: 'flat',
       labels: { from: 'list', list: { archive: 'sample_val.txt' } },
     },
   },
   prepare: { size: 64 },
-  train: { cropSize: 56, batchSize: 32, numSteps: 150, learningRate: 0.01 },
+  train: { cropSize: 56, batchSize: 32, numSteps: 500, learningRate: 0.01 },
 };

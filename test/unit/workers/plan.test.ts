@@ -12,11 +12,11 @@ function sourceOf(names: readonly string[], list: string | undefined, prefix = '
   return {
     entry: {
       archive: 'a.tar',
-      layout: 'tar',
+      layout: 'flat',
       prefix,
       labels: list === undefined ? { from: 'folder' } : { from: 'list', list: { archive: 'l.txt' } },
     },
-    archive: { tarPath: '/a.tar', index, bytes: 1, md5: '0'.repeat(32) },
+    archive: { membersPath: '/a.tar', index, bytes: 1, md5: '0'.repeat(32) },
     list: list === undefined ? undefined : parseList(list),
     classes: list === undefined ? ['cat', 'dog'].map((id) => ({ id, name: id })) : [],
     files: [],

@@ -17,6 +17,7 @@ import { gzipSync } from 'node:zlib';
 import { openArchive } from '../../../../lib/archives/archive.js';
 import { readText } from '../../../../lib/archives/text-member.js';
 import { makeTar } from '../../../fixtures/tar-files.js';
+import { makeZip } from '../../../fixtures/zip-files.js';
 
 describe('openArchive', () => {
   let folder: string;
@@ -31,13 +32,13 @@ describe('openArchive', () => {
     writeFileSync(path, tar);
     const mtime = new Date('2020-01-01');
     utimesSync(path, mtime, mtime);
-    const first = await openArchive(path, 'tar');
+    const first = await openArchive(path, 'flat');
     assert.equal(first.md5, createHash('md5').update(tar).digest('hex'));
     assert.equal(first.bytes, tar.length);
 
     writeFileSync(path, Buffer.alloc(tar.length, 1));
     utimesSync(path, mtime, mtime);
-    const second = await openArchive(path, 'tar');
+    const second = await openArchive(path, 'flat');
     assert.equal(second.index.find('one'), 0);
     assert.equal(second.md5, first.md5);
   });
@@ -45,13 +46,13 @@ describe('openArchive', () => {
   it('scans again when the archive, the layout or the index file is another', async () => {
     const path = join(folder, 'a.tar');
     writeFileSync(path, await makeTar([{ name: 'one', content: '1' }]));
-    await openArchive(path, 'tar');
+    await openArchive(path, 'flat');
     const inner = await makeTar([{ name: 'x', content: 'x' }]);
     writeFileSync(path, await makeTar([{ name: 'two.tar', content: inner }]));
-    assert.equal((await openArchive(path, 'tar')).index.name(0), 'two.tar');
-    assert.equal((await openArchive(path, 'tar-of-tars')).index.name(0), 'two/x');
+    assert.equal((await openArchive(path, 'flat')).index.name(0), 'two.tar');
+    assert.equal((await openArchive(path, 'nested')).index.name(0), 'two/x');
     truncateSync(`${path}.index`, statSync(`${path}.index`).size - 1);
-    assert.equal((await openArchive(path, 'tar-of-tars')).index.name(0), 'two/x');
+    assert.equal((await openArchive(path, 'nested')).index.name(0), 'two/x');
   });
 
   it('unpacks a gzipped tar once, beside it', async () => {
@@ -59,21 +60,32 @@ describe('openArchive', () => {
     const tar = await makeTar([{ name: 'one', content: 'content' }]);
     const packed = gzipSync(tar);
     writeFileSync(path, packed);
-    const archive = await openArchive(path, 'tar');
-    assert.equal(archive.tarPath, `${path}.tar`);
-    assert.deepEqual(readFileSync(archive.tarPath), tar);
+    const archive = await openArchive(path, 'flat');
+    assert.equal(archive.membersPath, `${path}.tar`);
+    assert.deepEqual(readFileSync(archive.membersPath), tar);
     assert.equal(archive.md5, createHash('md5').update(packed).digest('hex'));
     assert.equal(archive.index.name(0), 'one');
 
-    rmSync(archive.tarPath);
-    await openArchive(path, 'tar');
-    assert.ok(existsSync(archive.tarPath));
+    rmSync(archive.membersPath);
+    await openArchive(path, 'flat');
+    assert.ok(existsSync(archive.membersPath));
+  });
+
+  it('reads a zip in place, whatever the layout', async () => {
+    const path = join(folder, 'a.zip');
+    await makeZip(path, { members: [{ name: 'one/x', content: 'content', method: 'deflated' }] });
+    for (const layout of ['flat', 'nested'] as const) {
+      const archive = await openArchive(path, layout);
+      assert.equal(archive.membersPath, path);
+      assert.equal(archive.index.find('one/x'), 0);
+    }
+    assert.deepEqual(readdirSync(folder).sort(), ['a.zip', 'a.zip.index']);
   });
 
   it('refuses a gzip that is cut short and leaves nothing of it behind', async () => {
     const path = join(folder, 'a.tar.gz');
     writeFileSync(path, gzipSync(await makeTar([{ name: 'one', content: 'x'.repeat(10_000) }])).subarray(0, 60));
-    await assert.rejects(openArchive(path, 'tar'), { code: 'ERR_ARCHIVE_CORRUPT', message: /a\.tar\.gz/ });
+    await assert.rejects(openArchive(path, 'flat'), { code: 'ERR_ARCHIVE_CORRUPT', message: /a\.tar\.gz/ });
     assert.deepEqual(readdirSync(folder), ['a.tar.gz']);
   });
 });
@@ -91,10 +103,16 @@ describe('readText', () => {
     writeFileSync(join(folder, 'aux.tar.gz'), gzipSync(tar));
     writeFileSync(join(folder, 'cut.tar.gz'), gzipSync(tar).subarray(0, 1000));
     writeFileSync(join(folder, 'plain.txt'), 'plain');
+    await makeZip(join(folder, 'aux.zip'), {
+      members: [
+        { name: './train.txt', content: 'a 0\n' },
+        { name: 'val.txt', content: 'b 1\n', method: 'deflated' },
+      ],
+    });
   });
   after(() => rmSync(folder, { recursive: true }));
 
-  for (const file of ['aux.tar', 'aux.tar.gz']) {
+  for (const file of ['aux.tar', 'aux.tar.gz', 'aux.zip']) {
     it(`reads members of ${file}, first and last`, async () => {
       assert.equal(await readText(join(folder, file), 'train.txt'), 'a 0\n');
       assert.equal(await readText(join(folder, file), 'val.txt'), 'b 1\n');
@@ -112,7 +130,19 @@ describe('readText', () => {
     await assert.rejects(readText(join(folder, 'cut.tar.gz'), 'val.txt'), { code: 'ERR_ARCHIVE_CORRUPT' });
   });
 
-  it('passes on that there is no such file', async () => {
-    await assert.rejects(readText(join(folder, 'nothing.tar.gz'), 'val.txt'), { code: 'ENOENT' });
+  it('refuses a name that leaves the archive', async () => {
+    writeFileSync(join(folder, 'bad.tar'), await makeTar([{ name: '../val.txt', content: 'x' }]));
+    await assert.rejects(readText(join(folder, 'bad.tar'), '../val.txt'), { code: 'ERR_ARCHIVE_CORRUPT' });
   });
+
+  it('does not take a link for the file', async () => {
+    writeFileSync(join(folder, 'link.tar'), await makeTar([{ name: 'val.txt', content: '', type: 'symlink' }]));
+    await assert.rejects(readText(join(folder, 'link.tar'), 'val.txt'), { code: 'ERR_NOT_FOUND' });
+  });
+
+  for (const file of ['nothing.tar.gz', 'nothing.zip']) {
+    it(`passes on that there is no file ${file}`, async () => {
+      await assert.rejects(readText(join(folder, file), 'val.txt'), { code: 'ENOENT' });
+    });
+  }
 });

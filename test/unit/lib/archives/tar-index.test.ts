@@ -4,7 +4,8 @@ import { closeSync, mkdirSync, mkdtempSync, openSync, rmSync, writeFileSync } fr
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import fc from 'fast-check';
-import { indexTar, readMember, type ArchiveLayout } from '../../../../lib/archives/tar-index.js';
+import { readMember } from '../../../../lib/archives/read-member.js';
+import { indexTar, type ArchiveLayout } from '../../../../lib/archives/tar-index.js';
 import { makeTar, sealHeader } from '../../../fixtures/tar-files.js';
 
 describe('indexTar', () => {
@@ -14,7 +15,7 @@ describe('indexTar', () => {
   });
   after(() => rmSync(folder, { recursive: true }));
 
-  async function contentOf(bytes: Buffer, layout: ArchiveLayout = 'tar'): Promise<[string, string][]> {
+  async function contentOf(bytes: Buffer, layout: ArchiveLayout = 'flat'): Promise<[string, string][]> {
     const path = join(folder, 'test.tar');
     writeFileSync(path, bytes);
     const index = await indexTar(path, layout);
@@ -72,7 +73,7 @@ describe('indexTar', () => {
       { name: 'README', content: 'not a tar' },
       { name: 'n02.tar', content: second },
     ]);
-    assert.deepEqual(await contentOf(outer, 'tar-of-tars'), [
+    assert.deepEqual(await contentOf(outer, 'nested'), [
       ['n01/n01_1.JPEG', 'one'],
       ['n02/n02_1.JPEG', 'two'],
       ['n02/n02_9.JPEG', 'three'],
@@ -116,7 +117,7 @@ describe('indexTar', () => {
   it('refuses an inner tar that is cut off, naming the archive and the offset', async () => {
     const inner = await makeTar([{ name: 'a', content: 'x'.repeat(5000) }]);
     const outer = await makeTar([{ name: 'n01.tar', content: inner.subarray(0, 2048) }]);
-    await assert.rejects(contentOf(outer, 'tar-of-tars'), (error: Error) => {
+    await assert.rejects(contentOf(outer, 'nested'), (error: Error) => {
       assert.match(error.message, /test\.tar: at byte 512: "a" should have 5000 bytes/);
       return true;
     });
@@ -161,6 +162,6 @@ describe('indexTar', () => {
     const path = join(folder, 'many.tar');
     const one = await makeTar([{ name: 'a', content: '' }]);
     writeFileSync(path, Buffer.concat([...Array.from({ length: 5000 }, () => one.subarray(0, 512)), one]));
-    await assert.rejects(indexTar(path, 'tar', { signal: AbortSignal.abort() }), { code: 'ERR_INTERRUPTED' });
+    await assert.rejects(indexTar(path, 'flat', { signal: AbortSignal.abort() }), { code: 'ERR_INTERRUPTED' });
   });
 });

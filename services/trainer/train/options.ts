@@ -1,0 +1,52 @@
+/** What a run is given and what it gives back. */
+import type { Reporter } from '../../../lib/platform/progress.js';
+import type { Backend } from '../backend/backend.js';
+import type { Batch, StreamPosition } from '../client/batch.js';
+import type { Model } from '../models/model.js';
+import type { SolverSettings } from '../solver/sgd.js';
+import type { RunKey } from './checkpoint.js';
+import type { Evaluation } from './evaluate.js';
+
+export interface TrainOptions {
+  readonly backend: Backend;
+  readonly model: Model;
+  readonly solver: SolverSettings;
+  readonly key: RunKey;
+  /** Batches from a position on, epoch after epoch; it must not end before `numSteps`. Closed when the run ends. */
+  readonly openStream: (position: StreamPosition) => AsyncIterable<Batch>;
+  /** The batches to test on, once through. */
+  readonly openTestStream: () => AsyncIterable<Batch>;
+  /** Steps of the whole run, those of earlier processes included. */
+  readonly numSteps: number;
+  /** Steps between two lines about the loss; 0 for none. */
+  readonly displayEvery: number;
+  /** Steps between two tests; 0 for the one at the end alone. */
+  readonly testEvery: number;
+  /** Steps between two checkpoints; 0 for those at the end or at an interruption alone. */
+  readonly snapshotEvery: number;
+  /** Where checkpoints live; made if need be. One run at a time has it. */
+  readonly snapshotFolder: string;
+  /** `auto` goes on from the newest checkpoint in the folder, if any; `never` begins anew and leaves none of the old ones. */
+  readonly resume: 'auto' | 'never';
+  /** Kept in the checkpoints, for those who use them: class names, the mean. */
+  readonly annotations?: Readonly<Record<string, string>>;
+  /** Stops the run between two steps, with a checkpoint. */
+  readonly signal?: AbortSignal | undefined;
+  readonly reporter: Reporter;
+}
+
+export interface TrainResult {
+  /** Steps of the whole run. */
+  readonly steps: number;
+  /** Loss of the run's first step, whichever process made it. */
+  readonly firstLoss: number | undefined;
+  readonly lastLoss: number | undefined;
+  /** The test after the last step. */
+  readonly accuracy: Evaluation;
+  /** Images learnt from per second in this process, tests and checkpoints left out; 0 when there was no step left to do. */
+  readonly imagesPerSecond: number;
+  /** Share of that time spent waiting for data, `[0, 1]`: the data stall. */
+  readonly waitShare: number;
+  /** Path of the last checkpoint. */
+  readonly checkpoint: string;
+}

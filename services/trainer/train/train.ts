@@ -1,0 +1,188 @@
+/** The train loop: take a batch, make a step, and now and then tell, test, and keep what has been learnt. */
+import { join } from 'node:path';
+import { setImmediate as nextTurn } from 'node:timers/promises';
+import { InterruptedError, MillraceError, throwIfAborted } from '../../../lib/core/errors.js';
+import { acquireLock } from '../../../lib/platform/lock-file.js';
+import type { Batch, StreamPosition } from '../client/batch.js';
+import { learningRateAt } from '../solver/learning-rate.js';
+import { numValidOf } from './batch-tensors.js';
+import { openCheckpointFolder, readCheckpoint, type CheckpointFolder } from './checkpoint-folder.js';
+import { checkParameters, checkResumable, type RunProgress } from './checkpoint.js';
+import { evaluate, type Evaluation } from './evaluate.js';
+import { createLearner, initialState, type Learner, type LearnerState } from './learner.js';
+import type { TrainOptions, TrainResult } from './options.js';
+import { createStopwatch } from './stopwatch.js';
+
+/**
+ * Trains up to `numSteps`, tests, and leaves a checkpoint. Stopped at any step and run again with `resume: 'auto'` it comes to the
+ * same losses and weights, bit for bit on the same backend.
+ *
+ * Throws InterruptedError when the signal is aborted, and what the streams throw, both with a checkpoint of the last whole step
+ * left; ERR_DIVERGED when the loss is no number any more; ERR_OPTIONS_DIFFER or ERR_VERSION_CHANGED when the newest checkpoint is
+ * another run's; ERR_VERIFICATION when it is damaged; ERR_LOCKED when another process has the folder; ERR_DISK.
+ */
+export async function train(options: TrainOptions): Promise<TrainResult> {
+  const folder = await openCheckpointFolder(options.snapshotFolder);
+  const lock = await acquireLock(join(options.snapshotFolder, '.lock'));
+  try {
+    const { state, progress } = await beginning(options, folder);
+    const learner = createLearner(options.backend, options.model, state);
+    try {
+      return await run(options, folder, learner, progress);
+    } finally {
+      learner.dispose();
+    }
+  } finally {
+    await lock.release();
+  }
+}
+
+/** The newest checkpoint's state, or that of a fresh run. */
+async function beginning(
+  { model, key, resume, reporter }: TrainOptions,
+  folder: CheckpointFolder,
+): Promise<{ state: LearnerState; progress: RunProgress }> {
+  const path = resume === 'auto' ? await folder.newest() : undefined;
+  if (path === undefined) {
+    return {
+      state: initialState(model, key.seed),
+      progress: { runStep: 0, position: { epoch: 0, step: 0 }, firstLoss: undefined, lastLoss: undefined },
+    };
+  }
+  const checkpoint = await readCheckpoint(path);
+  checkResumable(checkpoint, model, key, path);
+  checkParameters(model, checkpoint.weights, path);
+  checkParameters(model, checkpoint.velocities, path);
+  const { runStep } = checkpoint.progress;
+  reporter.event('resume', `going on after step ${runStep}, from ${path}`, { runStep, path });
+  return { state: checkpoint, progress: checkpoint.progress };
+}
+
+async function run(
+  options: TrainOptions,
+  folder: CheckpointFolder,
+  learner: Learner,
+  begin: RunProgress,
+): Promise<TrainResult> {
+  const { backend, model, solver, key, numSteps, signal, reporter, annotations = {} } = options;
+  const stopwatch = createStopwatch();
+  let progress = begin;
+  let saved: { runStep: number; path: string } | undefined;
+  let tested: { runStep: number; accuracy: Evaluation } | undefined;
+
+  const save = async (): Promise<string> => {
+    if (saved?.runStep !== progress.runStep) {
+      const state = await learner.state();
+      // A ReLU may take NaN for 0, so that the loss alone does not tell.
+      if (!isFiniteState(state)) throw divergence(progress.runStep, 'a weight');
+      const path = await folder.save({ model, key, progress, annotations, ...state });
+      saved = { runStep: progress.runStep, path };
+    }
+    return saved.path;
+  };
+  const test = async (): Promise<Evaluation> => {
+    const { runStep } = progress;
+    if (tested?.runStep !== runStep) {
+      const accuracy = await evaluate(backend, model, learner.weights(), options.openTestStream(), signal);
+      tested = { runStep, accuracy };
+      const { top1, top5, loss, numSamples } = accuracy;
+      reporter.event(
+        'test',
+        `step ${runStep}: ${percent(top1)} right, ${percent(top5)} within five guesses, loss ${loss.toFixed(4)}, ${numSamples} images`,
+        { runStep, ...accuracy },
+      );
+    }
+    return tested.accuracy;
+  };
+  const step = async (batch: Batch): Promise<void> => {
+    checkPosition(batch, progress.position);
+    const { runStep } = progress;
+    const { momentum, weightDecay } = solver;
+    const learningRate = learningRateAt(solver.learningRate, runStep);
+    const lastLoss = await learner.step(batch, { learningRate, momentum, weightDecay });
+    if (!Number.isFinite(lastLoss)) throw divergence(runStep + 1, 'the loss');
+    progress = {
+      runStep: runStep + 1,
+      position: batch.isLastStep ? { epoch: batch.epoch + 1, step: 0 } : { epoch: batch.epoch, step: batch.step + 1 },
+      firstLoss: progress.firstLoss ?? lastLoss,
+      lastLoss,
+    };
+    stopwatch.endStep(numValidOf(batch));
+    tell(learningRate, lastLoss);
+  };
+  const tell = (learningRate: number, loss: number): void => {
+    const { runStep } = progress;
+    const { imagesPerSecond, waitShare } = stopwatch.rates();
+    reporter.progress({
+      stage: 'train',
+      unit: 'steps',
+      done: runStep,
+      total: numSteps,
+      detail: `loss ${loss.toFixed(4)}`,
+    });
+    if (isDue(runStep, options.displayEvery)) {
+      reporter.event(
+        'step',
+        `step ${runStep}: loss ${loss.toFixed(4)}, rate ${learningRate}, ` +
+          `${imagesPerSecond.toFixed(0)} images/s, ${percent(waitShare)} of it waiting for data`,
+        { runStep, loss, learningRate, imagesPerSecond, waitShare },
+      );
+    }
+  };
+
+  try {
+    if (progress.runStep < numSteps) {
+      stopwatch.beginWait();
+      for await (const batch of options.openStream(progress.position)) {
+        stopwatch.endWait();
+        await step(batch);
+        if (isDue(progress.runStep, options.snapshotEvery)) await save();
+        if (isDue(progress.runStep, options.testEvery)) await test();
+        throwIfAborted(signal);
+        if (progress.runStep >= numSteps) break;
+        stopwatch.beginWait();
+        // A step computes on this thread: only here can signals be heard and batches come in.
+        await nextTurn();
+      }
+    }
+    if (progress.runStep < numSteps) {
+      throw new MillraceError('ERR_OUT_OF_RANGE', `the stream ended after step ${progress.runStep} of ${numSteps}`);
+    }
+  } catch (error) {
+    const hasDiverged = error instanceof MillraceError && error.code === 'ERR_DIVERGED';
+    if (!hasDiverged && progress !== begin) await save();
+    throw signal?.aborted === true ? new InterruptedError() : error;
+  }
+  const checkpoint = await save();
+  const accuracy = await test();
+  const { runStep, firstLoss, lastLoss } = progress;
+  return { steps: runStep, firstLoss, lastLoss, accuracy, ...stopwatch.rates(), checkpoint };
+}
+
+function isDue(runStep: number, every: number): boolean {
+  return every > 0 && runStep % every === 0;
+}
+
+function percent(share: number): string {
+  return `${(share * 100).toFixed(1)} %`;
+}
+
+function checkPosition(batch: Batch, wanted: StreamPosition): void {
+  if (batch.epoch === wanted.epoch && batch.step === wanted.step) return;
+  throw new MillraceError(
+    'ERR_INTERNAL',
+    `the stream gave step ${batch.step} of epoch ${batch.epoch} where step ${wanted.step} of epoch ${wanted.epoch} was due`,
+  );
+}
+
+function isFiniteState({ weights, velocities }: LearnerState): boolean {
+  return [...weights.values(), ...velocities.values()].every(({ data }) => data.every(Number.isFinite));
+}
+
+function divergence(runStep: number, what: string): MillraceError {
+  return new MillraceError(
+    'ERR_DIVERGED',
+    `${what} is no number any more at step ${runStep}; lower the learning rate and begin with --resume never`,
+    { context: { runStep } },
+  );
+}

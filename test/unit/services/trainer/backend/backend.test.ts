@@ -1,0 +1,59 @@
+import assert from 'node:assert/strict';
+import { execFile } from 'node:child_process';
+import { promisify } from 'node:util';
+import { MillraceError } from '../../../../../lib/core/errors.js';
+import { activateBackend, openBackend } from '../../../../../services/trainer/backend/backend.js';
+
+const isBackendError = (error: unknown): boolean =>
+  error instanceof MillraceError && error.code === 'ERR_BACKEND' && /choose another --backend/.test(error.message);
+
+describe('a backend', () => {
+  for (const name of ['wasm', 'cpu'] as const) {
+    it(`${name} computes when it has been opened, as often as one likes`, async () => {
+      for (let i = 0; i < 2; i++) {
+        const backend = await openBackend(name);
+        assert.equal(backend.name, name);
+        assert.equal(backend.tf.getBackend(), name);
+        const product = backend.tf.tidy(() => backend.tf.matMul([[1, 2]], [[3], [4]]).dataSync());
+        assert.deepEqual([...product], [11]);
+      }
+    });
+  }
+
+  it('is wasm when nobody chooses, and says what computes', async () => {
+    const { name, device } = await openBackend('auto');
+    assert.equal(name, 'wasm');
+    assert.match(device, /^WebAssembly with SIMD, \d+ threads?$/);
+  });
+
+  it('that does not start is an error, though tfjs would go on with another one', async () => {
+    const { tf } = await openBackend('wasm');
+    tf.registerBackend('broken', () => {
+      throw new Error('no such device');
+    });
+    await assert.rejects(activateBackend(tf, 'broken'), isBackendError);
+    tf.removeBackend('broken');
+  });
+
+  it('that tfjs does not know is an error', async () => {
+    const { tf } = await openBackend('wasm');
+    await assert.rejects(activateBackend(tf, 'absent'), isBackendError);
+  });
+
+  it('is an error when tfjs says yes and computes with another one', async () => {
+    const liar = { setBackend: () => Promise.resolve(true), getBackend: () => 'cpu' };
+    await assert.rejects(activateBackend(liar, 'wasm'), isBackendError);
+  });
+
+  it('prints nothing of its own', async () => {
+    const module = new URL('../../../../../services/trainer/backend/backend.js', import.meta.url).href;
+    const script = `
+      const { openBackend } = await import(${JSON.stringify(module)});
+      for (const name of ['cpu', 'wasm']) {
+        const { tf } = await openBackend(name);
+        tf.add([1], [2]).dataSync();
+      }`;
+    const { stdout, stderr } = await promisify(execFile)(process.execPath, ['--input-type=module', '-e', script]);
+    assert.equal(stdout + stderr, '');
+  });
+});

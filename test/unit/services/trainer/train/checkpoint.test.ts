@@ -1,0 +1,139 @@
+import assert from 'node:assert/strict';
+import { readdir, readFile, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { createModel } from '../../../../../services/trainer/models/catalog.js';
+import {
+  newestCheckpoint,
+  openCheckpointFolder,
+  readCheckpoint,
+} from '../../../../../services/trainer/train/checkpoint-folder.js';
+import {
+  checkParameters,
+  checkResumable,
+  decodeCheckpoint,
+  encodeCheckpoint,
+  type Checkpoint,
+  type RunKey,
+} from '../../../../../services/trainer/train/checkpoint.js';
+import { initialState } from '../../../../../services/trainer/train/learner.js';
+import { decodeTensorFile, encodeTensorFile } from '../../../../../services/trainer/train/safetensors.js';
+import { temporaryFolder } from '../../../../fixtures/temporary-folder.js';
+
+const model = createModel('small-convnet', [16, 16, 3], 10);
+const key: RunKey = { seed: 2 ** 40, datasetVersion: 'abc', globalBatchSize: 32 };
+
+function checkpointAt(runStep: number): Checkpoint {
+  return {
+    model: { name: model.name, inputShape: model.inputShape, numClasses: model.numClasses },
+    key,
+    progress: { runStep, position: { epoch: 3, step: 4 }, firstLoss: 2.302585, lastLoss: runStep / 3 },
+    ...initialState(model, 7),
+    annotations: { classes: '["a","b"]' },
+  };
+}
+
+const hasCode = (code: string, message: RegExp) => (error: unknown) => {
+  assert.equal((error as { code?: string }).code, code);
+  assert.match((error as Error).message, message);
+  return true;
+};
+
+describe('a checkpoint', () => {
+  const folder = temporaryFolder();
+
+  it('reads back as what was written', () => {
+    const checkpoint = checkpointAt(12);
+    assert.deepEqual(decodeCheckpoint(encodeCheckpoint(checkpoint), 'x'), checkpoint);
+    const fresh = {
+      ...checkpoint,
+      progress: { ...checkpoint.progress, firstLoss: undefined, lastLoss: undefined },
+      annotations: {},
+    };
+    assert.deepEqual(decodeCheckpoint(encodeCheckpoint(fresh), 'x'), fresh);
+  });
+
+  it('is a safetensors file in which the weights have the names of the parameters', () => {
+    const { tensors } = decodeTensorFile(encodeCheckpoint(checkpointAt(1)), 'x');
+    const names = model.parameters.map(({ name }) => name);
+    assert.deepEqual([...tensors.keys()], [...names, ...names.map((name) => `momentum.${name}`)]);
+  });
+
+  it('is refused when its metadata is not of this trainer', () => {
+    const { tensors, metadata } = decodeTensorFile(encodeCheckpoint(checkpointAt(1)), 'x');
+    for (const [field, value] of [
+      ['format', 'something else'],
+      ['inputShape', '16,16'],
+      ['runStep', '-1'],
+      ['lastLoss', 'low'],
+    ]) {
+      const bytes = encodeTensorFile({ tensors, metadata: { ...metadata, [field]: value } });
+      assert.throws(() => decodeCheckpoint(bytes, 'x'), hasCode('ERR_VERIFICATION', new RegExp(`^x is not.*${field}`)));
+    }
+  });
+
+  it('is refused when its tensors are not the parameters of the model', () => {
+    const { weights } = checkpointAt(1);
+    checkParameters(model, weights, 'x');
+    const without = new Map([...weights].filter(([name]) => name !== 'fc.bias'));
+    assert.throws(
+      () => checkParameters(model, without, 'x'),
+      hasCode('ERR_VERIFICATION', /fc.bias expected .*\[10\], got none/),
+    );
+    const more = new Map([...weights, ['extra', { shape: [1], data: Float32Array.of(1) }]]);
+    assert.throws(
+      () => checkParameters(model, more, 'x'),
+      hasCode('ERR_VERIFICATION', /extra expected .*none, got \[1\]/),
+    );
+  });
+
+  it('is gone on from only by a run of the same model, key and data', () => {
+    const checkpoint = checkpointAt(1);
+    checkResumable(checkpoint, model, key, 'x');
+    for (const { other, code, message } of [
+      { other: { seed: 1 }, code: 'ERR_OPTIONS_DIFFER', message: /its seed is 1099511627776, this run's is 1/ },
+      { other: { globalBatchSize: 64 }, code: 'ERR_OPTIONS_DIFFER', message: /global batch size is 32/ },
+      { other: { datasetVersion: 'def' }, code: 'ERR_VERSION_CHANGED', message: /dataset version is abc/ },
+    ]) {
+      assert.throws(() => checkResumable(checkpoint, model, { ...key, ...other }, 'x'), hasCode(code, message));
+    }
+    const larger = createModel('small-convnet', [56, 56, 3], 10);
+    assert.throws(
+      () => checkResumable(checkpoint, larger, key, 'x'),
+      hasCode('ERR_OPTIONS_DIFFER', /input shape is 16×16×3/),
+    );
+  });
+
+  it('is kept with the one before it, and the newest is found', async () => {
+    const path = join(folder.path, 'a', 'b');
+    const checkpoints = await openCheckpointFolder(path);
+    assert.equal(await checkpoints.newest(), undefined);
+    for (const runStep of [5, 10, 100_000_000]) await checkpoints.save(checkpointAt(runStep));
+    assert.deepEqual((await readdir(path)).sort(), ['step-00000010.safetensors', 'step-100000000.safetensors']);
+    const newest = await checkpoints.newest();
+    assert.equal(newest, join(path, 'step-100000000.safetensors'));
+    assert.equal(await newestCheckpoint(path), newest);
+    assert.deepEqual(await readCheckpoint(newest), checkpointAt(100_000_000));
+  });
+
+  it('of a run that began anew takes the place of those that had come further', async () => {
+    const path = join(folder.path, 'anew');
+    const checkpoints = await openCheckpointFolder(path);
+    for (const runStep of [50, 60, 7]) await checkpoints.save(checkpointAt(runStep));
+    assert.deepEqual(await readdir(path), ['step-00000007.safetensors']);
+  });
+
+  it('that is missing or damaged is named in the error', async () => {
+    await assert.rejects(
+      newestCheckpoint(join(folder.path, 'none')),
+      hasCode('ERR_NOT_FOUND', /none holds no checkpoint/),
+    );
+    await assert.rejects(
+      readCheckpoint(join(folder.path, 'none')),
+      hasCode('ERR_NOT_FOUND', /there is no checkpoint .*none/),
+    );
+    const checkpoints = await openCheckpointFolder(join(folder.path, 'damaged'));
+    const path = await checkpoints.save(checkpointAt(1));
+    await writeFile(path, (await readFile(path)).subarray(0, 1000));
+    await assert.rejects(readCheckpoint(path), hasCode('ERR_VERIFICATION', /step-00000001.safetensors is not a whole/));
+  });
+});
