@@ -1,8 +1,13 @@
 /** `make bench`: all benches, or those that are named. */
 import { benchOrder } from './order.js';
+import { benchPixels } from './pixels.js';
 import { benchServe } from './serve.js';
 
-const BENCHES: Readonly<Record<string, () => void | Promise<void>>> = { order: benchOrder, serve: benchServe };
+const BENCHES: Readonly<Record<string, () => void | Promise<void>>> = {
+  order: benchOrder,
+  pixels: benchPixels,
+  serve: benchServe,
+};
 
 const asked = process.argv.slice(2);
 const unknown = asked.find((name) => !(name in BENCHES));

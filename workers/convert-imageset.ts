@@ -1,9 +1,11 @@
 /** What Caffe's convert_imageset does: a list of image files becomes one LMDB environment of Datums. */
 import { readFile, stat } from 'node:fs/promises';
+import { setImmediate } from 'node:timers/promises';
 import { codeOf, MillraceError, throwIfAborted, UsageError } from '../lib/core/errors.js';
 import { recordKey, type ListEntry } from '../lib/core/image-list.js';
-import { decodeImage } from '../lib/pixels/decode.js';
-import { resizeBilinear } from '../lib/pixels/resize-bilinear.js';
+import { createPixelPipeline, type PixelPipeline } from '../lib/pixels/pixel-pipeline.js';
+import { findTurbojpeg } from '../lib/pixels/turbojpeg.js';
+import { readEnvironment } from '../lib/platform/environment.js';
 import { encodeFileDatum, encodeRawDatum } from '../lib/shards/datum.js';
 import { createShardWriter } from '../lib/shards/shard-writer.js';
 import { mapInOrder } from './map-in-order.js';
@@ -26,7 +28,7 @@ export interface ConvertImagesetOptions {
   readonly signal: AbortSignal;
 }
 
-/** Decoding happens in libuv's four threads. */
+/** Files are read, and those that sharp takes decoded, in libuv's four threads. */
 const IMAGES_IN_FLIGHT = 4;
 /** Without a resize nobody knows how large the records will be. Address space only: the file is as long as it must be. */
 const UNKNOWN_MAP_BYTES = 2 ** 40;
@@ -42,6 +44,11 @@ export async function convertImageset(options: ConvertImagesetOptions): Promise<
     throw new UsageError('<db-name>', `<db-name>: ${databaseFolder} exists; remove it or choose another name`);
   }
   const isResized = resizeHeight > 0 && resizeWidth > 0;
+  const size = { height: resizeHeight, width: resizeWidth };
+  const pipeline = createPixelPipeline({
+    resize: isResized ? { resize: 'caffe', fit: 'exact', size } : { resize: 'none' },
+    turbojpeg: findTurbojpeg(readEnvironment().turbojpeg).turbojpeg,
+  });
   const writer = isResized
     ? await createShardWriter(databaseFolder, list.length, 3 * resizeHeight * resizeWidth + 64)
     : await createShardWriter(databaseFolder, 1, UNKNOWN_MAP_BYTES);
@@ -49,7 +56,9 @@ export async function convertImageset(options: ConvertImagesetOptions): Promise<
     let index = 0;
     let numWritten = 0;
     let firstBytes: number | undefined;
-    for await (const made of mapInOrder(list.length, IMAGES_IN_FLIGHT, (i) => readDatum(list[i], options))) {
+    for await (const made of mapInOrder(list.length, IMAGES_IN_FLIGHT, (i) => readDatum(list[i], pipeline, options))) {
+      // Most images are decoded without waiting for anything; only here is a signal heard.
+      await setImmediate();
       throwIfAborted(signal);
       const { name } = list[index];
       if ('reason' in made) {
@@ -77,21 +86,22 @@ export async function convertImageset(options: ConvertImagesetOptions): Promise<
 
 type Made = { readonly datum: Buffer; readonly dataBytes: number } | { readonly reason: string };
 
-async function readDatum({ name, label }: ListEntry, options: ConvertImagesetOptions): Promise<Made> {
-  const { rootFolder, resizeHeight, resizeWidth } = options;
+async function readDatum(
+  { name, label }: ListEntry,
+  pipeline: PixelPipeline,
+  options: ConvertImagesetOptions,
+): Promise<Made> {
+  const { rootFolder } = options;
   try {
     const file = await readFile(rootFolder + name);
     // Decoded even when its own bytes are stored: only a readable file becomes a record.
-    const image = await decodeImage(file);
+    const { height, width, data } = await pipeline.convert(file);
     const encodeType = options.encodeType === 'guess' ? extensionOf(name) : options.encodeType;
     if (encodeType !== '') {
       checkStoredAsIs(rootFolder + name, encodeType, options);
       return { datum: encodeFileDatum(file, label), dataBytes: file.length };
     }
-    const isResized = resizeHeight > 0 && resizeWidth > 0;
-    const { height, width } = isResized ? { height: resizeHeight, width: resizeWidth } : image;
-    const pixels = resizeBilinear(image, width, height);
-    return { datum: encodeRawDatum({ channels: 3, height, width }, pixels, label), dataBytes: pixels.length };
+    return { datum: encodeRawDatum({ channels: 3, height, width }, data, label), dataBytes: data.length };
   } catch (error) {
     const isUnreadable =
       codeOf(error) === 'ERR_IMAGE_UNREADABLE' || (error as NodeJS.ErrnoException).syscall !== undefined;

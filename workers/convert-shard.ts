@@ -1,10 +1,12 @@
 /** Making one shard: read members by offset, decode, resize, write. */
 import { closeSync, openSync } from 'node:fs';
+import { setImmediate } from 'node:timers/promises';
 import { MillraceError, throwIfAborted } from '../lib/core/errors.js';
 import { numElements } from '../lib/core/tensor.js';
 import { readMember } from '../lib/archives/read-member.js';
-import { decodeImage } from '../lib/pixels/decode.js';
-import { resizeBilinear } from '../lib/pixels/resize-bilinear.js';
+import { createPixelPipeline, type PixelPipeline } from '../lib/pixels/pixel-pipeline.js';
+import { findTurbojpeg } from '../lib/pixels/turbojpeg.js';
+import { readEnvironment } from '../lib/platform/environment.js';
 import { encodeRawDatum } from '../lib/shards/datum.js';
 import { addImage, createPixelSums, encodePixelSums } from '../lib/shards/pixel-sums.js';
 import { PIXEL_SUMS_FILE, SHARD_RECORD_FILE, type Rejected, type ShardRecord } from '../lib/shards/shard-record.js';
@@ -18,7 +20,7 @@ export interface ConvertObserver {
   readonly onRejected: (rejected: Rejected) => void;
 }
 
-/** Images being decoded at a time. Two keep a core busy while the event loop resizes; more only take memory. */
+/** Images under way at a time. Where sharp decodes, two keep a core busy while the event loop resizes; more only take memory. */
 const IMAGES_IN_FLIGHT = 2;
 /** LMDB's MDB_MAXKEYSIZE. */
 const MAX_KEY_BYTES = 511;
@@ -40,13 +42,20 @@ export async function convertShard(
 ): Promise<ShardRecord> {
   const shape = { channels: 3, height: task.size, width: task.size };
   const numRecords = task.keys.length;
+  const pipeline = createPixelPipeline({
+    resize: { resize: 'caffe', fit: 'exact', size: shape },
+    turbojpeg: findTurbojpeg(readEnvironment().turbojpeg).turbojpeg,
+  });
   const sums = createPixelSums(shape);
   const rejected: Rejected[] = [];
   const writer = await createShardWriter(task.folder, numRecords, numElements(shape) + MAX_DATUM_OVERHEAD_BYTES);
   const descriptor = openSync(task.membersPath, 'r');
   try {
     let numDone = 0;
-    for await (const outcome of mapInOrder(numRecords, IMAGES_IN_FLIGHT, (i) => readImage(task, i, descriptor))) {
+    const read = (position: number): Promise<Outcome> => readImage(task, position, descriptor, pipeline);
+    for await (const outcome of mapInOrder(numRecords, IMAGES_IN_FLIGHT, read)) {
+      // Most images are decoded without waiting for anything; only here does the parent's word get through.
+      await setImmediate();
       throwIfAborted(signal);
       const key = task.keys[numDone];
       if ('pixels' in outcome) {
@@ -72,7 +81,12 @@ export async function convertShard(
 }
 
 /** A record's pixels, planar `[3, size, size]` in B, G, R order; or why it cannot be used. */
-async function readImage(task: ConvertTask, position: number, descriptor: number): Promise<Outcome> {
+async function readImage(
+  task: ConvertTask,
+  position: number,
+  descriptor: number,
+  pipeline: PixelPipeline,
+): Promise<Outcome> {
   const offset = task.offsets[position];
   const fileBytes = task.sizes[position];
   if (Number.isNaN(offset)) return { reason: 'not in the archive' };
@@ -81,7 +95,7 @@ async function readImage(task: ConvertTask, position: number, descriptor: number
   if (fileBytes > MAX_FILE_BYTES) return { reason: `file of ${fileBytes} bytes, more than ${MAX_FILE_BYTES}` };
   try {
     const file = readMember(task.membersPath, descriptor, offset, fileBytes);
-    return { pixels: resizeBilinear(await decodeImage(file), task.size, task.size) };
+    return { pixels: (await pipeline.convert(file)).data };
   } catch (error) {
     if (error instanceof MillraceError && error.code === 'ERR_IMAGE_UNREADABLE') return { reason: error.message };
     throw error;

@@ -1,12 +1,13 @@
 /** The files of a dataset under `<root>/archives`: opened, read, and told of (length, MD5) for the manifest. */
 import { stat } from 'node:fs/promises';
 import { codeOf, MillraceError } from '../lib/core/errors.js';
+import { digestFile, recallDigest, rememberDigest, type FileDigest } from '../lib/platform/known-digest.js';
 import type { Reporter } from '../lib/platform/progress.js';
 import { archivePath } from '../lib/platform/root-layout.js';
-import { md5OfFile, openArchive, type ArchiveWork, type IndexedArchive } from '../lib/archives/archive.js';
+import { openArchive, type IndexedArchive } from '../lib/archives/archive.js';
 import type { ArchiveLayout } from '../lib/archives/tar-index.js';
 import { readText } from '../lib/archives/text-member.js';
-import type { Dataset, TextSource } from '../lib/catalog/dataset-schema.js';
+import type { Archive, Dataset, TextSource } from '../lib/catalog/dataset-schema.js';
 
 /** What the manifest says of a file that a split was made from. */
 export interface FileFacts {
@@ -14,12 +15,6 @@ export interface FileFacts {
   readonly bytes: number;
   readonly md5: string;
 }
-
-const WORK_STAGES: Readonly<Record<ArchiveWork, string>> = {
-  unpack: 'unpack',
-  index: 'index',
-  md5: 'digest',
-};
 
 /** All methods throw ERR_NOT_FOUND, saying what to run, when the file is not there, and ERR_VERIFICATION when its length is not the catalog's. */
 export class DatasetFiles {
@@ -30,14 +25,12 @@ export class DatasetFiles {
     private readonly signal: AbortSignal,
   ) {}
 
-  /** Opens an archive of images. The catalog's MD5 is taken as read: the downloader lets no file pass that has another one. */
+  /** Opens an archive of images; it need not have been proved. */
   async openArchive(file: string, layout: ArchiveLayout): Promise<IndexedArchive> {
-    const path = await this.path(file);
-    return openArchive(path, layout, {
-      md5: this.knownMd5(file),
+    return openArchive(await this.path(file), layout, {
       signal: this.signal,
       onProgress: (work, done, total) => {
-        this.reporter.progress({ stage: `${WORK_STAGES[work]} ${file}`, unit: 'bytes', done, total });
+        this.reporter.progress({ stage: `${work} ${file}`, unit: 'bytes', done, total });
       },
     });
   }
@@ -46,10 +39,31 @@ export class DatasetFiles {
     return readText(await this.path(archive), member);
   }
 
+  /**
+   * What the manifest says of a file. Its MD5 is the one that the downloader found, or is found now and remembered: a file that
+   * was placed by hand is read once. Throws ERR_VERIFICATION, too, when it is not the catalog's.
+   */
   async facts(file: string): Promise<FileFacts> {
     const path = await this.path(file);
-    const md5 = this.knownMd5(file) ?? (await md5OfFile(path, { signal: this.signal }));
-    return { file, bytes: (await stat(path)).size, md5 };
+    const { bytes, md5 } = (await recallDigest(path)) ?? (await this.findDigest(file, path));
+    const expected = this.archive(file)?.md5;
+    if (expected !== undefined && md5 !== expected) {
+      throw new MillraceError(
+        'ERR_VERIFICATION',
+        `${path} has MD5 ${md5} where ${expected} is expected; remove it and run "millrace download ${this.dataset.name}"`,
+        { context: { path, md5, expected } },
+      );
+    }
+    return { file, bytes, md5 };
+  }
+
+  private async findDigest(file: string, path: string): Promise<FileDigest> {
+    const { size: total } = await stat(path);
+    const digest = await digestFile(path, this.signal, (done) =>
+      this.reporter.progress({ stage: `verify ${file}`, unit: 'bytes', done, total }),
+    );
+    await rememberDigest(path, digest);
+    return digest;
   }
 
   /** Whether the file has been fetched or placed; its length is not looked at. */
@@ -57,8 +71,8 @@ export class DatasetFiles {
     return (await this.length(file)) !== undefined;
   }
 
-  private knownMd5(file: string): string | undefined {
-    return this.dataset.archives.find((archive) => archive.file === file)?.md5;
+  private archive(file: string): Archive | undefined {
+    return this.dataset.archives.find((archive) => archive.file === file);
   }
 
   private async length(file: string): Promise<number | undefined> {
@@ -73,7 +87,7 @@ export class DatasetFiles {
   /** Where the file is. */
   async path(file: string): Promise<string> {
     const path = archivePath(this.root, file);
-    const archive = this.dataset.archives.find((candidate) => candidate.file === file);
+    const archive = this.archive(file);
     const command = `millrace download ${this.dataset.name}${archive?.optional === true ? ` --only ${file}` : ''}`;
     const bytes = await this.length(file);
     if (bytes === undefined) {

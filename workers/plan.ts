@@ -60,7 +60,8 @@ export function planSplit(source: SplitSource, options: PlanOptions): SplitPlan 
   const decided: PrepareOptions = { size, resize: 'caffe', record: 'raw', shuffleSeed, shardSamples };
   const order =
     shuffleSeed === null ? undefined : createPermutation({ numSamples: numRecords, seed: shuffleSeed, epoch: 0 });
-  const { index, md5, membersPath } = source.archive;
+  const { index, membersPath } = source.archive;
+  const [{ md5 }] = source.files;
 
   return {
     source,

@@ -3,6 +3,8 @@ import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Dataset } from '../lib/catalog/dataset-schema.js';
 import { sweepTemporaries } from '../lib/platform/atomic-file.js';
+import { findTurbojpeg } from '../lib/pixels/turbojpeg.js';
+import { readEnvironment } from '../lib/platform/environment.js';
 import { acquireLock } from '../lib/platform/lock-file.js';
 import type { Reporter } from '../lib/platform/progress.js';
 import { REJECTED_FILE, splitFolder } from '../lib/platform/root-layout.js';
@@ -132,6 +134,12 @@ async function withWorkers<T>(settings: PrepareSettings, use: (pool: WorkerPool)
     timeoutMs: settings.workerTimeoutMs,
     onLost: (message) => settings.reporter.event('worker-lost', message),
   });
+  const { reason } = findTurbojpeg(readEnvironment().turbojpeg);
+  if (reason !== undefined) {
+    settings.reporter.event('decoder', `libturbojpeg is not used, so decoding takes twice as long: ${reason}`, {
+      reason,
+    });
+  }
   try {
     return await use(pool);
   } finally {

@@ -20,6 +20,7 @@ export interface SplitSource {
 /** Opens what a split is made from; its archive is indexed when that has not been done. Throws what {@link DatasetFiles} does. */
 export async function openSplitSource(files: DatasetFiles, dataset: Dataset, split: string): Promise<SplitSource> {
   const entry = dataset.splits[split];
+  const imageFile = await files.facts(entry.archive);
   const archive = await files.openArchive(entry.archive, entry.layout);
   const textSources = [entry.labels.from === 'list' ? entry.labels.list : undefined, dataset.classes];
   const textFiles = new Set(textSources.flatMap((source) => source?.archive ?? []));
@@ -36,10 +37,7 @@ export async function openSplitSource(files: DatasetFiles, dataset: Dataset, spl
         : list === undefined
           ? folderClasses(archive.index, dataset, entry)
           : [],
-    files: [
-      { file: entry.archive, bytes: archive.bytes, md5: archive.md5 },
-      ...(await Promise.all([...textFiles].map((file) => files.facts(file)))),
-    ],
+    files: [imageFile, ...(await Promise.all([...textFiles].map((file) => files.facts(file))))],
   };
 }
 

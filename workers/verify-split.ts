@@ -2,7 +2,7 @@
 import { createHash } from 'node:crypto';
 import { stat } from 'node:fs/promises';
 import { join } from 'node:path';
-import { md5OfFile } from '../lib/archives/archive.js';
+import { digestFile } from '../lib/platform/known-digest.js';
 import { codeOf, messageOf, throwIfAborted } from '../lib/core/errors.js';
 import type { Reporter } from '../lib/platform/progress.js';
 import { archivePath, MEAN_FILE } from '../lib/platform/root-layout.js';
@@ -111,13 +111,15 @@ async function verifyContent(folder: string, expected: ManifestShard): Promise<s
   return problems;
 }
 
+/** Read anew, whatever is remembered. */
 async function md5IfThere(
   path: string,
   signal: AbortSignal,
   onProgress: (doneBytes: number, totalBytes: number) => void,
 ): Promise<string | undefined> {
   try {
-    return await md5OfFile(path, { signal, onProgress });
+    const { size } = await stat(path);
+    return (await digestFile(path, signal, (done) => onProgress(done, size))).md5;
   } catch (error) {
     if (codeOf(error) === 'ENOENT') return undefined;
     throw error;

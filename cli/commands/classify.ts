@@ -5,8 +5,8 @@ import { messageOf, MillraceError, UsageError } from '../../lib/core/errors.js';
 import { copyCrop } from '../../lib/core/crop.js';
 import { numElements } from '../../lib/core/tensor.js';
 import { createMeanSubtractor, windowOf, type Mean, type Transform } from '../../lib/core/transform.js';
-import { decodeImage } from '../../lib/pixels/decode.js';
-import { resizeBilinear } from '../../lib/pixels/resize-bilinear.js';
+import { createPixelPipeline, type PixelPipeline } from '../../lib/pixels/pixel-pipeline.js';
+import { findTurbojpeg } from '../../lib/pixels/turbojpeg.js';
 import { decodeBlobProto } from '../../lib/shards/blob-proto.js';
 import { BACKEND_NAMES, openBackend } from '../../services/trainer/backend/backend.js';
 import { openClassifier, type Prediction } from '../../services/trainer/train/classifier.js';
@@ -33,15 +33,19 @@ export function addClassifyCommand(program: Command): void {
       meanFile: z.string().optional(),
       backend: z.enum(BACKEND_NAMES).default('auto'),
     }),
-    async action({ images, checkpoint: path, meanFile, backend: backendName }, { result }) {
+    async action({ images, checkpoint: path, meanFile, backend: backendName }, { environment, result }) {
       const backend = await openBackend(backendName);
       const classifier = await openClassifier(backend, path);
       try {
         const notes = notesOf(classifier.checkpoint.annotations, path);
+        const pipeline = createPixelPipeline({
+          resize: { resize: 'caffe', fit: 'exact', size: notes.shape },
+          turbojpeg: findTurbojpeg(environment.turbojpeg).turbojpeg,
+        });
         const prepare = createPreparation(notes, classifier.model.inputShape[0], await readMean(notes, meanFile));
         const answers: { image: string; guesses: (Prediction & { id: string; name: string })[] }[] = [];
         for (const image of images) {
-          const [guesses] = await classifier.classify(prepare(await readImage(image, notes)));
+          const [guesses] = await classifier.classify(prepare(await readImage(image, pipeline)));
           answers.push({ image, guesses: guesses.map((guess) => ({ ...guess, ...notes.classes[guess.label] })) });
         }
         result({ images: answers }, answers.map(({ image, guesses }) => describe(image, guesses)).join('\n'));
@@ -53,7 +57,7 @@ export function addClassifyCommand(program: Command): void {
 }
 
 /** The picture as it would have been stored: planar, B, G, R. */
-async function readImage(path: string, { shape }: CheckpointNotes): Promise<Uint8Array> {
+async function readImage(path: string, pipeline: PixelPipeline): Promise<Uint8Array> {
   let file: Buffer;
   try {
     file = await readFile(path);
@@ -64,7 +68,7 @@ async function readImage(path: string, { shape }: CheckpointNotes): Promise<Uint
     });
   }
   try {
-    return resizeBilinear(await decodeImage(file), shape.width, shape.height);
+    return (await pipeline.convert(file)).data;
   } catch (error) {
     throw new MillraceError('ERR_IMAGE_UNREADABLE', `${path}: ${messageOf(error)}`, {
       cause: error,

@@ -1,5 +1,4 @@
-/** An archive as workers need it: a tar or zip that is read in place, the index of its members, and its MD5. */
-import { createHash } from 'node:crypto';
+/** An archive as workers need it: a tar or zip that is read in place, and the index of its members. */
 import { createReadStream, createWriteStream } from 'node:fs';
 import { rm, stat } from 'node:fs/promises';
 import { Transform } from 'node:stream';
@@ -18,21 +17,15 @@ export interface IndexedArchive {
   /** The file that the index is of: the archive itself, or `<archive>.tar` when it is gzipped. */
   readonly membersPath: string;
   readonly index: MemberIndex;
-  /** Length of the archive as it came. */
-  readonly bytes: number;
-  /** MD5 of the archive as it came, hex. */
-  readonly md5: string;
 }
 
 export interface OpenArchiveOptions {
-  /** The MD5 that the archive was verified with. Without one it is computed, once. */
-  readonly md5?: string | undefined;
   readonly signal?: AbortSignal | undefined;
   readonly onProgress?: ((work: ArchiveWork, doneBytes: number, totalBytes: number) => void) | undefined;
 }
 
 /** What takes its time when an archive is opened for the first time. */
-export type ArchiveWork = 'unpack' | 'index' | 'md5';
+export type ArchiveWork = 'unpack' | 'index';
 
 /**
  * The archive at `path`, from its index file when there is one that fits, else scanned. A gzipped one is unpacked to
@@ -52,7 +45,7 @@ export async function openArchive(
 
   const known = await readIndexFile(indexPath, key);
   if (known !== undefined && (await sizeOf(membersPath)) === known.membersBytes) {
-    return { membersPath, index: known.index, bytes: size, md5: options.md5 ?? known.md5 };
+    return { membersPath, index: known.index };
   }
   const report = (work: ArchiveWork) => (doneBytes: number, totalBytes: number) =>
     options.onProgress?.(work, doneBytes, totalBytes);
@@ -61,26 +54,8 @@ export async function openArchive(
   const indexOptions = { signal, onProgress: report('index') };
   const index =
     format === 'zip' ? await indexZip(path, indexOptions) : await indexTar(membersPath, layout, indexOptions);
-  const md5 = options.md5 ?? (await md5OfFile(path, { signal, onProgress: report('md5') }));
-  await writeIndexFile(indexPath, { key, md5, membersBytes: (await stat(membersPath)).size, index });
-  return { membersPath, index, bytes: size, md5 };
-}
-
-/** MD5 of a file, hex. Throws InterruptedError when the signal is aborted. */
-export async function md5OfFile(
-  path: string,
-  options: { signal?: AbortSignal | undefined; onProgress?: (doneBytes: number, totalBytes: number) => void } = {},
-): Promise<string> {
-  const hash = createHash('md5');
-  const totalBytes = (await stat(path)).size;
-  let doneBytes = 0;
-  for await (const chunk of createReadStream(path, { highWaterMark: 1 << 20 })) {
-    throwIfAborted(options.signal);
-    hash.update(chunk as Buffer);
-    doneBytes += (chunk as Buffer).length;
-    options.onProgress?.(doneBytes, totalBytes);
-  }
-  return hash.digest('hex');
+  await writeIndexFile(indexPath, { key, membersBytes: (await stat(membersPath)).size, index });
+  return { membersPath, index };
 }
 
 async function unpackGzip(

@@ -13,10 +13,8 @@ const indexKeySchema = z.strictObject({
 });
 
 const headSchema = z.strictObject({
-  formatVersion: z.literal(2),
+  formatVersion: z.literal(3),
   key: indexKeySchema,
-  /** MD5 of the archive as it came. */
-  md5: z.string(),
   /** Length of the file that the offsets are of: the archive's own, or that of what was in it when it is gzipped. */
   membersBytes: z.int().min(0),
   numMembers: z.int().min(0),
@@ -27,17 +25,15 @@ export type IndexKey = z.infer<typeof indexKeySchema>;
 
 export interface IndexFile {
   readonly key: IndexKey;
-  readonly md5: string;
   readonly membersBytes: number;
   readonly index: MemberIndex;
 }
 
-export async function writeIndexFile(path: string, { key, md5, membersBytes, index }: IndexFile): Promise<void> {
+export async function writeIndexFile(path: string, { key, membersBytes, index }: IndexFile): Promise<void> {
   const { names, nameEnds, offsets, sizes } = index.pack();
   const head: z.infer<typeof headSchema> = {
-    formatVersion: 2,
+    formatVersion: 3,
     key,
-    md5,
     membersBytes,
     numMembers: index.numMembers,
     nameBytes: names.length,
@@ -74,7 +70,7 @@ export async function readIndexFile(path: string, key: IndexKey): Promise<IndexF
     sizes: new Float64Array(take(numMembers * 8)),
     names: new Uint8Array(take(nameBytes)),
   };
-  return { key: head.key, md5: head.md5, membersBytes: head.membersBytes, index: MemberIndex.unpack(packed) };
+  return { key: head.key, membersBytes: head.membersBytes, index: MemberIndex.unpack(packed) };
 }
 
 function parseHead(line: string): z.infer<typeof headSchema> | undefined {

@@ -9,16 +9,7 @@
  */
 import sharp, { type Metadata, type Sharp } from 'sharp';
 import { messageOf, MillraceError } from '../core/errors.js';
-
-/** Decoded pixels, interleaved `[height, width, 3]` in R, G, B order. The caller owns `data`. */
-export interface DecodedImage {
-  readonly width: number;
-  readonly height: number;
-  readonly data: Uint8Array;
-}
-
-/** An image of more pixels is refused: its 400 MB decoded would not fit beside others. ImageNet's largest has 60 million. */
-export const MAX_PIXELS = 2 ** 27;
+import { MAX_PIXELS, type DecodedImage } from './image.js';
 
 // One image, one thread: images in flight beat threads within one, and every file is read once, so nothing is worth caching.
 sharp.concurrency(1);

@@ -1,10 +1,11 @@
 /**
  * OpenCV's `cv::resize(..., INTER_LINEAR)` for 8-bit images, to the last bit: two taps an axis whatever the shrink, aspect
  * ratio not kept, weights of 11 bits (opencv imgproc/src/resize.cpp, 4.x). Input as decoded, output as Caffe stores it, in one go.
+ *
+ * The plain form of `kernels/bilinear.ts` and `kernels/planar.ts`, which are tested against it.
  */
-import type { DecodedImage } from './decode.js';
-
-const WEIGHT_ONE = 2048;
+import { bilinearTaps, type BilinearTaps } from './bilinear-taps.js';
+import type { DecodedImage } from './image.js';
 
 /**
  * Resizes an image to `width` × `height` pixels. Returns a new planar array `[3, height, width]` in B, G, R order.
@@ -14,8 +15,8 @@ export function resizeBilinear(image: DecodedImage, width: number, height: numbe
   if (image.width === width && image.height === height) return toPlanarBgr(image);
   if (image.width === 2 * width && image.height === 2 * height) return halve(image, width, height);
 
-  const across = tapsOf(image.width, width, true);
-  const down = tapsOf(image.height, height, false);
+  const across = bilinearTaps(image.width, width, 'across');
+  const down = bilinearTaps(image.height, height, 'down');
   const target = new Uint8Array(3 * width * height);
   // The two source rows that the output row lies between, resized across, `[3, width]` each.
   let upper: SourceRow = { index: -1, values: new Int32Array(3 * width) };
@@ -42,43 +43,6 @@ export function toPlanarBgr({ width, height, data }: DecodedImage): Uint8Array {
   return target;
 }
 
-/** For each output position: its two source positions and their weights, which sum to about 2048. */
-interface Taps {
-  readonly first: Int32Array;
-  readonly second: Int32Array;
-  readonly firstWeight: Int32Array;
-  readonly secondWeight: Int32Array;
-}
-
-/**
- * Along x a tap outside the image moves the whole weight to the border pixel; along y only the row index is clamped and the
- * weights stay. The two differ by rounding, hence `isAcross`.
- */
-function tapsOf(sourceSize: number, targetSize: number, isAcross: boolean): Taps {
-  const taps = {
-    first: new Int32Array(targetSize),
-    second: new Int32Array(targetSize),
-    firstWeight: new Int32Array(targetSize),
-    secondWeight: new Int32Array(targetSize),
-  };
-  const scale = 1 / (targetSize / sourceSize);
-  const last = sourceSize - 1;
-  for (let i = 0; i < targetSize; i++) {
-    const position = Math.fround((i + 0.5) * scale - 0.5);
-    let index = Math.floor(position);
-    let fraction = Math.fround(position - index);
-    if (isAcross && (index < 0 || index >= last)) {
-      index = index < 0 ? 0 : last;
-      fraction = 0;
-    }
-    taps.first[i] = Math.min(Math.max(index, 0), last);
-    taps.second[i] = Math.min(Math.max(index + 1, 0), last);
-    taps.firstWeight[i] = roundHalfEven(Math.fround(Math.fround(1 - fraction) * WEIGHT_ONE));
-    taps.secondWeight[i] = roundHalfEven(Math.fround(fraction * WEIGHT_ONE));
-  }
-  return taps;
-}
-
 interface SourceRow {
   /** Which row of the source `values` was made from. */
   index: number;
@@ -86,7 +50,12 @@ interface SourceRow {
   readonly values: Int32Array;
 }
 
-function resizeRow({ width: sourceWidth, data }: DecodedImage, index: number, taps: Taps, row: SourceRow): void {
+function resizeRow(
+  { width: sourceWidth, data }: DecodedImage,
+  index: number,
+  taps: BilinearTaps,
+  row: SourceRow,
+): void {
   if (row.index === index) return;
   row.index = index;
   const { first, second, firstWeight, secondWeight } = taps;
@@ -138,12 +107,4 @@ function halve({ width: sourceWidth, data }: DecodedImage, width: number, height
     }
   }
   return target;
-}
-
-/** C's `lrint`: to the nearest integer, a half to the even one. */
-function roundHalfEven(value: number): number {
-  const floor = Math.floor(value);
-  const rest = value - floor;
-  if (rest !== 0.5) return Math.round(value);
-  return floor % 2 === 0 ? floor : floor + 1;
 }

@@ -12,6 +12,14 @@ export interface Environment {
   readonly testData: string;
   /** Milliseconds that a server keeps serving after SIGTERM: `MILLRACE_DRAIN_MS`, default 10,000. */
   readonly drainMs: number;
+  /** libturbojpeg's path, or `none` to do without it: `MILLRACE_TURBOJPEG`, default where systems keep it. */
+  readonly turbojpeg: string | undefined;
+  /** What `HTTP_PROXY`, `HTTPS_PROXY` and `NO_PROXY` hold, or their lower-case twins, which win; undefined where not set. */
+  readonly proxy: {
+    readonly http: string | undefined;
+    readonly https: string | undefined;
+    readonly noProxy: string | undefined;
+  };
 }
 
 export const LOG_LEVELS = ['trace', 'debug', 'info', 'warn', 'error', 'silent'] as const;
@@ -22,10 +30,11 @@ const schema = z.object({
   MILLRACE_LOG_LEVEL: z.enum(LOG_LEVELS).default('warn'),
   MILLRACE_TEST_DATA: z.string().min(1).default('../shared/data'),
   MILLRACE_DRAIN_MS: z.coerce.number().int().min(0).default(10_000),
+  MILLRACE_TURBOJPEG: z.string().optional(),
 });
 
 /**
- * Reads the variables named `MILLRACE_*`; an empty one counts as not set.
+ * Reads the variables named `MILLRACE_*` and those that name a proxy; an empty one counts as not set.
  * Throws UsageError naming the variable when one is out of range.
  */
 export function readEnvironment(env: NodeJS.ProcessEnv = process.env, cwd: string = process.cwd()): Environment {
@@ -36,11 +45,17 @@ export function readEnvironment(env: NodeJS.ProcessEnv = process.env, cwd: strin
     const field = String(issue.path[0]);
     throw new UsageError(field, `environment variable ${field}: ${issue.message}, got "${env[field] ?? ''}"`);
   }
-  const { MILLRACE_ROOT, MILLRACE_LOG_LEVEL, MILLRACE_TEST_DATA, MILLRACE_DRAIN_MS } = parsed.data;
+  const { MILLRACE_ROOT, MILLRACE_LOG_LEVEL, MILLRACE_TEST_DATA, MILLRACE_DRAIN_MS, MILLRACE_TURBOJPEG } = parsed.data;
   return {
     root: resolve(cwd, MILLRACE_ROOT),
     logLevel: MILLRACE_LOG_LEVEL,
     testData: resolve(cwd, MILLRACE_TEST_DATA),
     drainMs: MILLRACE_DRAIN_MS,
+    turbojpeg: MILLRACE_TURBOJPEG,
+    proxy: {
+      http: set['http_proxy'] ?? set['HTTP_PROXY'],
+      https: set['https_proxy'] ?? set['HTTPS_PROXY'],
+      noProxy: set['no_proxy'] ?? set['NO_PROXY'],
+    },
   };
 }

@@ -1,11 +1,14 @@
-/** Decoding and resizing against OpenCV itself, to the last bit, on images made here. */
+/** Decoding and resizing against OpenCV itself, to the last bit, on images made here and on real ones. */
 import assert from 'node:assert/strict';
+import { execFileSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
-import { mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import sharp, { type Sharp } from 'sharp';
-import { decodeImage } from '../../lib/pixels/decode.js';
-import { resizeBilinear, toPlanarBgr } from '../../lib/pixels/resize-bilinear.js';
+import { codeOf } from '../../lib/core/errors.js';
+import { createPixelPipeline, type PixelPipeline } from '../../lib/pixels/pixel-pipeline.js';
+import { findTurbojpeg, type Turbojpeg } from '../../lib/pixels/turbojpeg.js';
+import { readEnvironment } from '../../lib/platform/environment.js';
 import { runPython } from '../fixtures/run-command.js';
 import { temporaryFolder } from '../fixtures/temporary-folder.js';
 
@@ -22,6 +25,15 @@ for name in os.listdir(folder):
 print(json.dumps(result))
 `;
 
+/** INTER_AREA's planar pixels of one file at each size, in base64. */
+const AREA_SCRIPT = `
+import base64, cv2, json, sys
+image = cv2.imread(sys.argv[1], cv2.IMREAD_COLOR)
+cv2.ipp.setUseIPP(False)
+resized = [cv2.resize(image, (w, h), interpolation=cv2.INTER_AREA) for w, h in json.loads(sys.argv[2])]
+print(json.dumps([base64.b64encode(pixels.transpose(2, 0, 1).tobytes()).decode() for pixels in resized]))
+`;
+
 const WIDTH = 66;
 const HEIGHT = 50;
 /** Shrunk, grown, one side each, halved exactly (but not by rounding), the same size, and the extremes. */
@@ -36,41 +48,118 @@ const SIZES: readonly [number, number][] = [
   [132, 100],
 ];
 
+type Digests = Record<string, string[] | null>;
+
+/** In this order: as it is, then at each of the sizes. */
+function pipelinesFor(sizes: readonly [number, number][], turbojpeg: Turbojpeg | undefined): PixelPipeline[] {
+  return [
+    createPixelPipeline({ resize: { resize: 'none' }, turbojpeg }),
+    ...sizes.map(([width, height]) =>
+      createPixelPipeline({ resize: { resize: 'caffe', fit: 'exact', size: { width, height } }, turbojpeg }),
+    ),
+  ];
+}
+
+async function digestsOf(folder: string, pipelines: readonly PixelPipeline[]): Promise<Digests> {
+  const digests: Digests = {};
+  for (const name of readdirSync(folder)) {
+    const file = readFileSync(join(folder, name));
+    const made = Promise.all(pipelines.map(async (pipeline) => sha256((await pipeline.convert(file)).data)));
+    digests[name] = await made.catch((error: unknown) => {
+      if (codeOf(error) !== 'ERR_IMAGE_UNREADABLE') throw error;
+      return null;
+    });
+  }
+  return digests;
+}
+
+const { turbojpeg: found } = findTurbojpeg();
+const DECODERS: readonly (readonly [string, Turbojpeg | undefined])[] = [
+  ...(found === undefined ? [] : [['libturbojpeg', found] as const]),
+  ['sharp alone', undefined],
+];
+
 describe('OpenCV', () => {
   const folder = temporaryFolder();
-  let expected: Record<string, string[] | null>;
-  const ours: Record<string, string[] | null> = {};
+  const images = (): string => join(folder.path, 'images');
+  let expected: Digests;
 
   before(async () => {
-    const images = join(folder.path, 'images');
-    mkdirSync(images);
-    for (const [name, bytes] of await makeImages()) writeFileSync(join(images, name), bytes);
-    expected = JSON.parse(await runPython(SCRIPT, [images, JSON.stringify(SIZES)])) as typeof expected;
-    for (const name of readdirSync(images)) {
-      const image = await decodeImage(readFileSync(join(images, name))).catch(() => undefined);
-      ours[name] =
-        image === undefined
-          ? null
-          : [toPlanarBgr(image), ...SIZES.map(([width, height]) => resizeBilinear(image, width, height))].map(sha256);
+    mkdirSync(images());
+    for (const [name, bytes] of await makeImages()) writeFileSync(join(images(), name), bytes);
+    expected = JSON.parse(await runPython(SCRIPT, [images(), JSON.stringify(SIZES)])) as Digests;
+  });
+
+  for (const [decoder, turbojpeg] of DECODERS) {
+    describe(`with ${decoder}`, () => {
+      let ours: Digests;
+
+      before(async () => {
+        ours = await digestsOf(images(), pipelinesFor(SIZES, turbojpeg));
+      });
+
+      for (const [what, pattern] of [
+        ['JPEGs of every kind', /^jpeg-/],
+        ['JPEGs cut short at every tenth', /^cut-\d+\.jpg$/],
+        ['PNGs of every kind', /^png-/],
+        ['PNGs cut short', /^cut-\d+\.png$/],
+        ['every EXIF orientation', /^exif-/],
+        ['CMYK JPEGs', /^cmyk-/],
+        ['other formats', /^other-/],
+        ['what is no image', /^bad-/],
+      ] as const) {
+        it(`gives the same pixels for ${what}`, () => {
+          const names = Object.keys(expected).filter((name) => pattern.test(name));
+          assert.ok(names.length > 0);
+          for (const name of names) assert.deepEqual(ours[name], expected[name], name);
+        });
+      }
+    });
+  }
+
+  it('INTER_AREA differs from area by 1 at most', async () => {
+    const name = 'png-rgb.png';
+    const sizes: [number, number][] = [
+      [33, 25],
+      [40, 31],
+      [17, 9],
+      [65, 49],
+      [1, 1],
+    ];
+    const theirs = JSON.parse(await runPython(AREA_SCRIPT, [join(images(), name), JSON.stringify(sizes)])) as string[];
+    for (const [i, [width, height]] of sizes.entries()) {
+      const resize = { resize: 'area', fit: 'exact', size: { width, height } } as const;
+      const { data } = await createPixelPipeline({ resize, turbojpeg: undefined }).convert(
+        readFileSync(join(images(), name)),
+      );
+      const expectedPixels = Buffer.from(theirs[i], 'base64');
+      assert.equal(data.length, expectedPixels.length);
+      const furthest = data.reduce((most, value, at) => Math.max(most, Math.abs(value - expectedPixels[at])), 0);
+      assert.ok(furthest <= 1, `${width}×${height}: ${furthest}`);
     }
   });
 
-  for (const [what, pattern] of [
-    ['JPEGs of every kind', /^jpeg-/],
-    ['JPEGs cut short at every tenth', /^cut-\d+\.jpg$/],
-    ['PNGs of every kind', /^png-/],
-    ['PNGs cut short', /^cut-\d+\.png$/],
-    ['every EXIF orientation', /^exif-/],
-    ['CMYK JPEGs', /^cmyk-/],
-    ['other formats', /^other-/],
-    ['what is no image', /^bad-/],
-  ] as const) {
-    it(`gives the same pixels for ${what}`, () => {
-      const names = Object.keys(expected).filter((name) => pattern.test(name));
-      assert.ok(names.length > 0);
-      for (const name of names) assert.deepEqual(ours[name], expected[name], name);
-    });
-  }
+  it('gives the same pixels for 500 photographs at 256×256', async function () {
+    const { testData } = readEnvironment();
+    const [train, val] = ['train', 'val'].map((split) => join(testData, `ILSVRC2012_img_${split}.sample.tar`));
+    if (!existsSync(train) || !existsSync(val)) {
+      process.stdout.write(`    (no ${train}: set MILLRACE_TEST_DATA to compare real images)\n`);
+      this.skip();
+    }
+    const photographs = join(folder.path, 'photographs');
+    mkdirSync(photographs);
+    execFileSync('tar', ['-xf', val, '-C', photographs]);
+    execFileSync('tar', ['-xf', train, '-C', folder.path]);
+    for (const inner of readdirSync(folder.path).filter((name) => name.endsWith('.tar'))) {
+      execFileSync('tar', ['-xf', join(folder.path, inner), '-C', photographs]);
+    }
+    const sizes: [number, number][] = [[256, 256]];
+    const theirs = JSON.parse(await runPython(SCRIPT, [photographs, JSON.stringify(sizes)])) as Digests;
+    assert.equal(Object.keys(theirs).length, 500);
+    for (const [, turbojpeg] of DECODERS) {
+      assert.deepEqual(await digestsOf(photographs, pipelinesFor(sizes, turbojpeg)), theirs);
+    }
+  });
 });
 
 function sha256(bytes: Uint8Array): string {

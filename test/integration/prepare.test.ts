@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { appendFile, readdir, readFile, rm, truncate, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { MillraceError } from '../../lib/core/errors.js';
 import { decodeImage } from '../../lib/pixels/decode.js';
 import { resizeBilinear } from '../../lib/pixels/resize-bilinear.js';
 import { MEAN_FILE, REJECTED_FILE, splitFolder } from '../../lib/platform/root-layout.js';
@@ -40,6 +41,17 @@ describe('prepare', () => {
     const shards = Array.from({ length: 7 }, (_, i) => `shard-0000${i}`);
     assert.deepEqual(names.sort(), ['manifest.json', MEAN_FILE, REJECTED_FILE, ...shards].sort());
     assert.deepEqual(await readdir(join(folder, shards[0])), ['data.mdb']);
+  });
+
+  it("refuses an archive that is not the catalog's, placed by hand or changed since it was fetched", async () => {
+    const archives = settings.dataset.archives.map((archive) => ({ ...archive, md5: '0'.repeat(32) }));
+    await assert.rejects(
+      prepareDataset(as('wrong', { dataset: { ...settings.dataset, archives } }), false),
+      (error: unknown) =>
+        error instanceof MillraceError &&
+        error.code === 'ERR_VERIFICATION' &&
+        /train\.tar has MD5 [0-9a-f]{32} where 0{32} is expected/.test(error.message),
+    );
   });
 
   it('names each rejected image with its reason', async () => {

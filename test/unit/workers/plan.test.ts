@@ -16,10 +16,10 @@ function sourceOf(names: readonly string[], list: string | undefined, prefix = '
       prefix,
       labels: list === undefined ? { from: 'folder' } : { from: 'list', list: { archive: 'l.txt' } },
     },
-    archive: { membersPath: '/a.tar', index, bytes: 1, md5: '0'.repeat(32) },
+    archive: { membersPath: '/a.tar', index },
     list: list === undefined ? undefined : parseList(list),
     classes: list === undefined ? ['cat', 'dog'].map((id) => ({ id, name: id })) : [],
-    files: [],
+    files: [{ file: 'a.tar', bytes: 1, md5: '0'.repeat(32) }],
   };
 }
 
@@ -82,7 +82,7 @@ describe('planSplit', () => {
       digest(listed, { ...base, size: 9 }),
       digest(listed, { ...base, shuffleSeed: null }),
       digest(listed, { ...base, shardSamples: 2 }),
-      digest({ ...listed, archive: { ...listed.archive, md5: '1'.repeat(32) } }, base),
+      digest({ ...listed, files: [{ ...listed.files[0], md5: '1'.repeat(32) }] }, base),
       digest({ ...listed, list: parseList('d.jpg 7\nmissing.jpg 1\nb c.jpg -2\nd.jpg 8\n') }, base),
     ];
     assert.equal(new Set([same, ...others]).size, 6);

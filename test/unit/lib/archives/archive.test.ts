@@ -1,5 +1,4 @@
 import assert from 'node:assert/strict';
-import { createHash } from 'node:crypto';
 import {
   existsSync,
   mkdtempSync,
@@ -33,14 +32,12 @@ describe('openArchive', () => {
     const mtime = new Date('2020-01-01');
     utimesSync(path, mtime, mtime);
     const first = await openArchive(path, 'flat');
-    assert.equal(first.md5, createHash('md5').update(tar).digest('hex'));
-    assert.equal(first.bytes, tar.length);
+    assert.equal(first.index.find('one'), 0);
 
     writeFileSync(path, Buffer.alloc(tar.length, 1));
     utimesSync(path, mtime, mtime);
     const second = await openArchive(path, 'flat');
     assert.equal(second.index.find('one'), 0);
-    assert.equal(second.md5, first.md5);
   });
 
   it('scans again when the archive, the layout or the index file is another', async () => {
@@ -63,7 +60,6 @@ describe('openArchive', () => {
     const archive = await openArchive(path, 'flat');
     assert.equal(archive.membersPath, `${path}.tar`);
     assert.deepEqual(readFileSync(archive.membersPath), tar);
-    assert.equal(archive.md5, createHash('md5').update(packed).digest('hex'));
     assert.equal(archive.index.name(0), 'one');
 
     rmSync(archive.membersPath);

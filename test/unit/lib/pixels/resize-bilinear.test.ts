@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import fc from 'fast-check';
-import type { DecodedImage } from '../../../../lib/pixels/decode.js';
+import type { DecodedImage } from '../../../../lib/pixels/image.js';
 import { resizeBilinear, toPlanarBgr } from '../../../../lib/pixels/resize-bilinear.js';
 
 const side = fc.integer({ min: 1, max: 40 });

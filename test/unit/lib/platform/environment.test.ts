@@ -10,7 +10,19 @@ describe('the environment', () => {
       logLevel: 'warn',
       testData: '/somewhere/shared/data',
       drainMs: 10_000,
+      turbojpeg: undefined,
+      proxy: { http: undefined, https: undefined, noProxy: undefined },
     });
+  });
+
+  it('names the proxies, the lower-case variables first', () => {
+    const { proxy } = readEnvironment({
+      HTTP_PROXY: 'http://a',
+      http_proxy: 'http://b',
+      NO_PROXY: 'c',
+      https_proxy: '',
+    });
+    assert.deepEqual(proxy, { http: 'http://b', https: undefined, noProxy: 'c' });
   });
 
   it('is read from MILLRACE_*, where empty means not set', () => {

@@ -1,0 +1,20 @@
+/** Images in memory, and how many pixels one may have. */
+
+/** In pixels. */
+export interface Size {
+  readonly width: number;
+  readonly height: number;
+}
+
+/** Decoded pixels, interleaved `[height, width, 3]` in R, G, B order. The caller owns `data`. */
+export interface DecodedImage extends Size {
+  readonly data: Uint8Array;
+}
+
+/** Pixels as Caffe stores them, planar `[3, height, width]` in B, G, R order. The caller owns `data`. */
+export interface PlanarImage extends Size {
+  readonly data: Uint8Array;
+}
+
+/** An image of more pixels is refused: its 400 MB decoded would not fit beside others. ImageNet's largest has 60 million. */
+export const MAX_PIXELS = 2 ** 27;

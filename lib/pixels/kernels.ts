@@ -1,0 +1,200 @@
+/**
+ * The kernels of `kernels/*.ts`, compiled to WebAssembly with SIMD, and the memory that they work in. An image is decoded into
+ * that memory or copied there, and resized within it.
+ */
+import { existsSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { MillraceError } from '../core/errors.js';
+import { packageRoot } from '../platform/package-root.js';
+import { areaTaps } from './area-taps.js';
+import { bilinearTaps } from './bilinear-taps.js';
+import type { FittedImage } from './fit.js';
+import type { PlanarImage, Size } from './image.js';
+
+/** Addresses and strides are in bytes; `kernels/*.ts` says what lies there. */
+interface KernelExports {
+  toPlanar(source: number, stride: number, target: number, width: number, height: number): void;
+  halve(source: number, stride: number, target: number, width: number, height: number): void;
+  resizeBilinear(
+    source: number,
+    stride: number,
+    offsets: number,
+    weights: number,
+    rows: number,
+    scratch: number,
+    target: number,
+    width: number,
+    height: number,
+  ): void;
+  resizeArea(
+    source: number,
+    stride: number,
+    offsets: number,
+    weights: number,
+    numTaps: number,
+    firstRows: number,
+    rowWeights: number,
+    numRowTaps: number,
+    scratch: number,
+    target: number,
+    width: number,
+    height: number,
+  ): void;
+}
+
+const PAGE_BYTES = 65_536;
+/** All that 32 bits can address; what an image may take is limited by its pixels. */
+const MAX_PAGES = 65_536;
+const ALIGNMENT = 64;
+/** Kernels read, and ignore, this much past the image's end. */
+const SLACK_BYTES = 64;
+const NUM_CHANNELS = 3;
+
+/** Compiled once a process, so that code V8 has optimised stays. */
+let compiled: WebAssembly.Module | undefined;
+
+/** One memory and one image at a time. It keeps the memory of the largest image that it has had. */
+export class PixelKernels {
+  private readonly memory = new WebAssembly.Memory({ initial: 1, maximum: MAX_PAGES });
+  private readonly kernels: KernelExports;
+  private source: Size = { width: 0, height: 0 };
+  private endOfSource = 0;
+  private used = 0;
+
+  /** Throws ERR_NOT_FOUND when the kernels have not been built. */
+  constructor() {
+    const instance = new WebAssembly.Instance(compiledKernels(), { env: { memory: this.memory } });
+    this.kernels = instance.exports as unknown as KernelExports;
+  }
+
+  /** Bytes of memory that are held. */
+  get numBytes(): number {
+    return this.memory.buffer.byteLength;
+  }
+
+  /**
+   * Room for a decoded image, to be filled: interleaved `[height, width, 3]` in R, G, B order. It takes the place of the image
+   * before and can be resized any number of times; the view of it is valid until the next call of any method.
+   */
+  place(image: Size): Uint8Array {
+    this.source = image;
+    this.used = ALIGNMENT;
+    const numBytes = image.width * image.height * NUM_CHANNELS;
+    const at = this.reserve(numBytes + SLACK_BYTES);
+    this.endOfSource = this.used;
+    return new Uint8Array(this.memory.buffer, at, numBytes);
+  }
+
+  /** The placed image as it is, planar. */
+  toPlanar(): PlanarImage {
+    const whole = { ...this.source, left: 0, top: 0 };
+    return this.resizeBilinear({ part: whole, target: this.source });
+  }
+
+  /** The bytes of `resizeBilinear` in `resize-bilinear.ts` for that part of the placed image. */
+  resizeBilinear({ part, target: { width, height } }: FittedImage): PlanarImage {
+    const { source, stride } = this.locate(part);
+    const target = this.beginTarget({ width, height });
+    if (part.width === width && part.height === height) {
+      this.kernels.toPlanar(source, stride, target, width, height);
+    } else if (part.width === 2 * width && part.height === 2 * height) {
+      this.kernels.halve(source, stride, target, width, height);
+    } else {
+      const paddedWidth = (width + 7) & ~7;
+      const offsets = this.reserve(paddedWidth * 4);
+      const weights = this.reserve(paddedWidth * 4);
+      const rows = this.reserve(height * 16);
+      const scratch = this.reserve(paddedWidth * 12);
+      const across = bilinearTaps(part.width, width, 'across');
+      const down = bilinearTaps(part.height, height, 'down');
+      const offsetsOut = new Uint32Array(this.memory.buffer, offsets, paddedWidth);
+      const weightsOut = new Int16Array(this.memory.buffer, weights, paddedWidth * 2);
+      for (let x = 0; x < width; x++) {
+        offsetsOut[x] = across.first[x] * NUM_CHANNELS;
+        weightsOut[2 * x] = across.firstWeight[x];
+        weightsOut[2 * x + 1] = across.secondWeight[x];
+      }
+      offsetsOut.fill(0, width);
+      const rowsOut = new Int32Array(this.memory.buffer, rows, height * 4);
+      for (let y = 0; y < height; y++) {
+        rowsOut[4 * y] = down.first[y];
+        rowsOut[4 * y + 1] = down.second[y];
+        rowsOut[4 * y + 2] = down.firstWeight[y];
+        rowsOut[4 * y + 3] = down.secondWeight[y];
+      }
+      this.kernels.resizeBilinear(source, stride, offsets, weights, rows, scratch, target, width, height);
+    }
+    return this.take(target, { width, height });
+  }
+
+  /** The bytes of `resizeArea` in `resize-area.ts` for that part of the placed image. */
+  resizeArea({ part, target: { width, height } }: FittedImage): PlanarImage {
+    const { source, stride } = this.locate(part);
+    const target = this.beginTarget({ width, height });
+    if (part.width === width && part.height === height) {
+      this.kernels.toPlanar(source, stride, target, width, height);
+    } else {
+      const across = areaTaps(part.width, width);
+      const down = areaTaps(part.height, height);
+      this.kernels.resizeArea(
+        source,
+        stride,
+        this.put(across.first.map((first) => first * NUM_CHANNELS)),
+        this.put(across.weights),
+        across.numTaps,
+        this.put(down.first),
+        this.put(down.weights),
+        down.numTaps,
+        this.reserve((width + 1) * 32),
+        target,
+        width,
+        height,
+      );
+    }
+    return this.take(target, { width, height });
+  }
+
+  private locate(part: FittedImage['part']): { readonly source: number; readonly stride: number } {
+    const stride = this.source.width * NUM_CHANNELS;
+    return { source: ALIGNMENT + part.top * stride + part.left * NUM_CHANNELS, stride };
+  }
+
+  /** Address of that many bytes more. What was reserved since {@link place} stays, but views of the memory may be detached. */
+  private reserve(numBytes: number): number {
+    const at = this.used;
+    this.used = Math.ceil((at + numBytes) / ALIGNMENT) * ALIGNMENT;
+    const missing = this.used - this.numBytes;
+    if (missing > 0) this.memory.grow(Math.ceil(missing / PAGE_BYTES));
+    return at;
+  }
+
+  /** What was reserved for the target before goes. */
+  private beginTarget({ width, height }: Size): number {
+    this.used = this.endOfSource;
+    return this.reserve(width * height * NUM_CHANNELS);
+  }
+
+  private put(values: Int32Array | Int16Array): number {
+    const at = this.reserve(values.byteLength);
+    const bytes = new Uint8Array(values.buffer, values.byteOffset, values.byteLength);
+    new Uint8Array(this.memory.buffer, at, bytes.length).set(bytes);
+    return at;
+  }
+
+  private take(target: number, size: Size): PlanarImage {
+    const { width, height } = size;
+    const data = new Uint8Array(this.memory.buffer, target, width * height * NUM_CHANNELS).slice();
+    return { width, height, data };
+  }
+}
+
+function compiledKernels(): WebAssembly.Module {
+  if (compiled === undefined) {
+    const path = join(packageRoot(), 'dist', 'lib', 'pixels', 'kernels.wasm');
+    if (!existsSync(path)) {
+      throw new MillraceError('ERR_NOT_FOUND', `${path} is not there; "make build" makes it`, { context: { path } });
+    }
+    compiled = new WebAssembly.Module(readFileSync(path));
+  }
+  return compiled;
+}

@@ -1,0 +1,129 @@
+/**
+ * OpenCV's INTER_LINEAR for 8-bit images, integer for integer as in `../resize-bilinear.ts`, which is its test oracle.
+ *
+ * A pixel and its right neighbour are six bytes, so one load of eight has both taps of all three channels. What is read past
+ * a row's end has the weight 0; past the image's end there must be 8 readable bytes.
+ */
+
+/**
+ * @param source first pixel, interleaved R, G, B
+ * @param stride bytes from one source row to the next
+ * @param offsets u32 of each target column, padded to a multiple of 8 columns: byte offset of its first tap in a row
+ * @param weights two i16 of each target column, padded likewise
+ * @param rows of each target row: u32 first source row, u32 second source row, i32 and i32 their weights
+ * @param scratch 12 bytes for each padded column
+ * @param target planar B, G, R
+ */
+export function resizeBilinear(
+  source: usize,
+  stride: usize,
+  offsets: usize,
+  weights: usize,
+  rows: usize,
+  scratch: usize,
+  target: usize,
+  width: usize,
+  height: usize,
+): void {
+  const paddedWidth = (width + 7) & ~7;
+  const plane = width * height;
+  // The two source rows that the target row lies between, resized across: planar B, G, R, i16.
+  let upper = scratch;
+  let lower = scratch + paddedWidth * 6;
+  let upperRow: i32 = -1;
+  let lowerRow: i32 = -1;
+
+  for (let y: usize = 0; y < height; y++, rows += 16, target += width) {
+    const first = load<i32>(rows);
+    const second = load<i32>(rows, 4);
+    if (upperRow !== first && lowerRow === first) {
+      const at = upper;
+      upper = lower;
+      lower = at;
+      lowerRow = upperRow;
+      upperRow = first;
+    }
+    if (upperRow !== first) {
+      resizeRow(source + <usize>first * stride, offsets, weights, upper, paddedWidth);
+      upperRow = first;
+    }
+    if (lowerRow !== second) {
+      resizeRow(source + <usize>second * stride, offsets, weights, lower, paddedWidth);
+      lowerRow = second;
+    }
+    const upperWeight = load<i32>(rows, 8);
+    const lowerWeight = load<i32>(rows, 12);
+    for (let channel: usize = 0; channel < 3; channel++) {
+      const skip = channel * paddedWidth * 2;
+      blendRows(upper + skip, lower + skip, upperWeight, lowerWeight, target + channel * plane, width);
+    }
+  }
+}
+
+function resizeRow(row: usize, offsets: usize, weights: usize, to: usize, paddedWidth: usize): void {
+  const plane = paddedWidth * 2;
+  for (const end = offsets + paddedWidth * 4; offsets < end; offsets += 32, weights += 32, to += 16) {
+    const a = loadTwo(row, offsets);
+    const b = loadTwo(row, offsets + 8);
+    const c = loadTwo(row, offsets + 16);
+    const d = loadTwo(row, offsets + 24);
+    const left = v128.load(weights);
+    const right = v128.load(weights, 16);
+    const redGreenLeft = i8x16.shuffle(a, b, 0, 3, 8, 11, 16, 19, 24, 27, 1, 4, 9, 12, 17, 20, 25, 28);
+    const redGreenRight = i8x16.shuffle(c, d, 0, 3, 8, 11, 16, 19, 24, 27, 1, 4, 9, 12, 17, 20, 25, 28);
+    const blueLeft = i8x16.shuffle(a, b, 2, 5, 10, 13, 18, 21, 26, 29, 2, 5, 10, 13, 18, 21, 26, 29);
+    const blueRight = i8x16.shuffle(c, d, 2, 5, 10, 13, 18, 21, 26, 29, 2, 5, 10, 13, 18, 21, 26, 29);
+    v128.store(to, weigh(i16x8.extend_low_i8x16_u(blueLeft), left, i16x8.extend_low_i8x16_u(blueRight), right));
+    v128.store(
+      to + plane,
+      weigh(i16x8.extend_high_i8x16_u(redGreenLeft), left, i16x8.extend_high_i8x16_u(redGreenRight), right),
+    );
+    v128.store(
+      to + 2 * plane,
+      weigh(i16x8.extend_low_i8x16_u(redGreenLeft), left, i16x8.extend_low_i8x16_u(redGreenRight), right),
+    );
+  }
+}
+
+/** Both taps of two columns, in the lower and the upper eight bytes. */
+function loadTwo(row: usize, offsets: usize): v128 {
+  return v128.load64_lane(row + load<u32>(offsets, 4), v128.load64_zero(row + load<u32>(offsets)), 1);
+}
+
+/** Eight columns of one channel out of the pairs of taps of four and four. */
+function weigh(left: v128, leftWeights: v128, right: v128, rightWeights: v128): v128 {
+  return i16x8.narrow_i32x4_s(
+    i32x4.shr_s(i32x4.dot_i16x8_s(left, leftWeights), 4),
+    i32x4.shr_s(i32x4.dot_i16x8_s(right, rightWeights), 4),
+  );
+}
+
+function blendRows(upper: usize, lower: usize, upperWeight: i32, lowerWeight: i32, to: usize, width: usize): void {
+  if (width < 8) {
+    for (let x: usize = 0; x < width; x++) {
+      const above = (<i32>load<i16>(upper + x * 2) * upperWeight) >> 16;
+      const below = (<i32>load<i16>(lower + x * 2) * lowerWeight) >> 16;
+      store<u8>(to + x, (above + below + 2) >> 2);
+    }
+    return;
+  }
+  const upperWeights = i16x8.splat(<i16>upperWeight);
+  const lowerWeights = i16x8.splat(<i16>lowerWeight);
+  const last = width - 8;
+  // The last eight may overlap the eight before them.
+  for (let x: usize = 0; ; x = min(x + 8, last)) {
+    const above = multiplyHigh(v128.load(upper + x * 2), upperWeights);
+    const below = multiplyHigh(v128.load(lower + x * 2), lowerWeights);
+    const sum = i16x8.add(i16x8.add(above, below), i16x8.splat(2));
+    const values = i16x8.shr_s(sum, 2);
+    v128.store64_lane(to + x, i8x16.narrow_i16x8_u(values, values), 0);
+    if (x === last) return;
+  }
+}
+
+/** The upper 16 bits of each product. */
+function multiplyHigh(a: v128, b: v128): v128 {
+  const low = i32x4.extmul_low_i16x8_s(a, b);
+  const high = i32x4.extmul_high_i16x8_s(a, b);
+  return i8x16.shuffle(low, high, 2, 3, 6, 7, 10, 11, 14, 15, 18, 19, 22, 23, 26, 27, 30, 31);
+}
