@@ -9,6 +9,7 @@ import { addClassifyCommand } from './commands/classify.js';
 import { addComputeImageMeanCommand } from './commands/compute-image-mean.js';
 import { addConvertImagesetCommand } from './commands/convert-imageset.js';
 import { addDownloadCommand } from './commands/download.js';
+import { addDownloaderCommand } from './commands/downloader.js';
 import { addInspectCommand } from './commands/inspect.js';
 import { addPrepareCommand } from './commands/prepare.js';
 import { addRunCommand } from './commands/run.js';
@@ -27,6 +28,7 @@ const program = new Command('millrace')
 addRunCommand(program);
 addCatalogCommand(program);
 addDownloadCommand(program);
+addDownloaderCommand(program);
 addPrepareCommand(program);
 addWorkerCommand(program);
 addVerifyCommand(program);

@@ -11,7 +11,7 @@ import { train } from '../../services/trainer/train/train.js';
 import { annotate } from '../checkpoint-notes.js';
 import { defineCommand, type CommandContext } from '../command.js';
 import { findTrainTarget, trainFlagsSchema, type TrainFlags } from '../train-settings.js';
-import { readPem } from './serve.js';
+import { readPem } from './listen-flags.js';
 
 /** `millrace train <dataset>`: a training run fed by batch servers, here or elsewhere. */
 export function addTrainCommand(program: Command): void {

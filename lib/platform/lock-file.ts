@@ -32,6 +32,9 @@ export interface LockOptions {
 const ownerSchema = z.object({ id: z.string(), pid: z.int(), host: z.string(), since: z.string() });
 type Owner = z.infer<typeof ownerSchema>;
 
+/** Ids of the locks that this very process holds: another one with our process id is of one that is gone (in a container, every one is 1). */
+const ownIds = new Set<string>();
+
 /**
  * Takes the lock file at `path`, making its folder if need be. The lock of a process that is gone is taken over.
  * Throws ERR_LOCKED, naming the holder, when another process holds it and `wait` is not set.
@@ -65,10 +68,12 @@ export async function acquireLock(path: string, options: LockOptions = {}): Prom
 async function tryCreate(path: string, owner: Owner): Promise<boolean> {
   const temporary = temporaryPathFor(path);
   await writeFile(temporary, JSON.stringify(owner));
+  ownIds.add(owner.id);
   try {
     await link(temporary, path);
     return true;
   } catch (error) {
+    ownIds.delete(owner.id);
     if (codeOf(error) === 'EEXIST') return false;
     throw error;
   } finally {
@@ -86,6 +91,7 @@ function hold(path: string, owner: Owner): Lock {
     async release() {
       clearInterval(heartbeat);
       await removeLockOf(path, owner);
+      ownIds.delete(owner.id);
     },
   };
 }
@@ -119,8 +125,8 @@ async function removeLockOf(path: string, owner: Owner): Promise<void> {
   await rm(aside, { force: true });
 }
 
-async function isGone(path: string, { pid, host }: Owner): Promise<boolean> {
-  if (host === hostname()) return !isProcessAlive(pid);
+async function isGone(path: string, { id, pid, host }: Owner): Promise<boolean> {
+  if (host === hostname()) return pid === process.pid ? !ownIds.has(id) : !isProcessAlive(pid);
   const { mtimeMs } = await stat(path).catch(() => ({ mtimeMs: Date.now() }));
   return Date.now() - mtimeMs > STALE_MS;
 }

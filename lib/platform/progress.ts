@@ -15,6 +15,20 @@ export interface Progress {
   readonly total?: number | undefined;
   /** Said at the end of the line, e.g. "loss 1.203". */
   readonly detail?: string | undefined;
+  /** What it is made of, for programs: goes out with `--json` only. */
+  readonly parts?: readonly ProgressPart[] | undefined;
+}
+
+/** One of several things that go on at once. */
+export interface ProgressPart {
+  readonly name: string;
+  readonly done: number;
+  readonly total: number | undefined;
+  /** Per second, of late. */
+  readonly rate: number;
+  readonly secondsLeft: number | undefined;
+  /** Tries that broke. */
+  readonly numRetries: number;
 }
 
 /** Where a command reports to. */

@@ -2,8 +2,9 @@ import assert from 'node:assert/strict';
 import { execFileSync, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { existsSync, readdirSync, readFileSync, utimesSync, writeFileSync } from 'node:fs';
+import { mkdir } from 'node:fs/promises';
 import { hostname } from 'node:os';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { InterruptedError, MillraceError } from '../../../../lib/core/errors.js';
 import { acquireLock } from '../../../../lib/platform/lock-file.js';
 import { temporaryFolder } from '../../../fixtures/temporary-folder.js';
@@ -72,6 +73,14 @@ describe('a lock file', () => {
     const taken = takers.filter((taker) => taker.status === 'fulfilled');
     assert.equal(taken.length, 1);
     await taken[0].value.release();
+    assert.equal(existsSync(path), false);
+  });
+
+  it('of a process that is gone and had our own process id is taken over, as after a restart in a container', async () => {
+    const path = pathOf('restarted');
+    await mkdir(dirname(path), { recursive: true });
+    writeLock(path, process.pid, hostname());
+    await (await acquireLock(path)).release();
     assert.equal(existsSync(path), false);
   });
 

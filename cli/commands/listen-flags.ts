@@ -1,0 +1,52 @@
+/** The flags that every command has that runs a gRPC server: where it listens, and its certificate. */
+import type { Command } from 'commander';
+import { readFile } from 'node:fs/promises';
+import { z } from 'zod';
+import { messageOf, UsageError } from '../../lib/core/errors.js';
+import type { ListenOptions } from '../../lib/rpc/listen-options.js';
+import { integerFlag } from '../command.js';
+
+export function addListenFlags(command: Command, defaultPort: number): Command {
+  return command
+    .option('--host <address>', 'address to bind; another one than loopback needs TLS or --insecure', '127.0.0.1')
+    .option('--port <port>', 'port; 0 takes a free one', String(defaultPort))
+    .option(
+      '--metrics-port <port>',
+      'port of /metrics, /livez and /readyz on loopback; 0 takes a free one (default: none)',
+    )
+    .option('--tls-cert <file>', 'certificate chain of this server, PEM')
+    .option('--tls-key <file>', 'key of the certificate, PEM')
+    .option('--insecure', 'bind another address than loopback without TLS');
+}
+
+export const listenSchema = z.object({
+  host: z.string().min(1),
+  port: integerFlag(0, 65_535),
+  metricsPort: integerFlag(0, 65_535).optional(),
+  tlsCert: z.string().optional(),
+  tlsKey: z.string().optional(),
+  insecure: z.boolean().default(false),
+});
+
+/** Throws UsageError naming the flag when a PEM file cannot be read, or is given without the other. */
+export async function readListenOptions(flags: z.output<typeof listenSchema>): Promise<ListenOptions> {
+  const { host, port, metricsPort, tlsCert, tlsKey, insecure } = flags;
+  return { host, port, metricsPort, isInsecureAllowed: insecure, tls: await readTls(tlsCert, tlsKey) };
+}
+
+async function readTls(certificate?: string, key?: string): Promise<ListenOptions['tls']> {
+  if (certificate === undefined && key === undefined) return undefined;
+  if (certificate === undefined || key === undefined) {
+    throw new UsageError('--tls-cert', '--tls-cert and --tls-key go together: give both');
+  }
+  return { certificate: await readPem('--tls-cert', certificate), key: await readPem('--tls-key', key) };
+}
+
+/** Throws UsageError naming the flag when the file cannot be read. */
+export async function readPem(flag: string, path: string): Promise<Buffer> {
+  try {
+    return await readFile(path);
+  } catch (error) {
+    throw new UsageError(flag, `${flag}: cannot read ${path}: ${messageOf(error)}`, { cause: error });
+  }
+}

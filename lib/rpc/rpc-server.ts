@@ -1,0 +1,105 @@
+/** A gRPC server with one service of ours: health, reflection, metrics, and an orderly end. */
+import { join } from 'node:path';
+import { Server, ServerCredentials, type ServiceDefinition, type UntypedServiceImplementation } from '@grpc/grpc-js';
+import { loadSync } from '@grpc/proto-loader';
+import { ReflectionService } from '@grpc/reflection';
+import { HealthImplementation, protoPath as healthProtoPath } from 'grpc-health-check';
+import type { Registry } from 'prom-client';
+import { messageOf, MillraceError } from '../core/errors.js';
+import { sleep } from '../platform/lifecycle.js';
+import { startMetricsServer, type MetricsServer } from '../platform/metrics-server.js';
+import { packageRoot } from '../platform/package-root.js';
+import type { CompleteListenOptions } from './listen-options.js';
+
+export interface RpcService {
+  /** Full name, e.g. `millrace.v1.BatchService`. */
+  readonly name: string;
+  /** Path under `protos/`, e.g. `millrace/v1/batch.proto`. */
+  readonly protoFile: string;
+  readonly definition: ServiceDefinition;
+  readonly implementation: UntypedServiceImplementation;
+}
+
+export class RpcServer {
+  readonly #options: CompleteListenOptions;
+  readonly #service: RpcService;
+  readonly #registry: Registry;
+  readonly #grpc = new Server({
+    // Dead peers are noticed, and a trainer that computes for long is not taken for one.
+    'grpc.keepalive_time_ms': 30_000,
+    'grpc.keepalive_timeout_ms': 20_000,
+  });
+  readonly #health: HealthImplementation;
+  #isReady = true;
+  #metricsServer: MetricsServer | undefined;
+  #boundPort = 0;
+
+  constructor(options: CompleteListenOptions, service: RpcService, registry: Registry) {
+    this.#options = options;
+    this.#service = service;
+    this.#registry = registry;
+    this.#health = new HealthImplementation({ '': 'SERVING', [service.name]: 'SERVING' });
+    this.#grpc.addService(service.definition, service.implementation);
+    this.#health.addToServer(this.#grpc);
+    reflection(service.protoFile).addToServer(this.#grpc);
+  }
+
+  /** `host:port` as a client dials it; once started. */
+  get address(): string {
+    return addressOf(this.#options.host, this.#boundPort);
+  }
+
+  /** Port of /metrics; undefined when there is none. */
+  get metricsPort(): number | undefined {
+    return this.#metricsServer?.port;
+  }
+
+  /** Binds the ports. Throws ERR_UNAVAILABLE when the one of the service is taken. */
+  async start(): Promise<void> {
+    const { host, port, tls, metricsPort } = this.#options;
+    const credentials =
+      tls === undefined
+        ? ServerCredentials.createInsecure()
+        : ServerCredentials.createSsl(null, [{ cert_chain: tls.certificate, private_key: tls.key }]);
+    const target = addressOf(host, port);
+    this.#boundPort = await new Promise<number>((resolve, reject) => {
+      this.#grpc.bindAsync(target, credentials, (cause, bound) => {
+        if (cause === null) resolve(bound);
+        else {
+          const message = `cannot listen on ${target}: ${messageOf(cause)}; choose another --port`;
+          reject(new MillraceError('ERR_UNAVAILABLE', message, { cause }));
+        }
+      });
+    });
+    if (metricsPort !== undefined) {
+      this.#metricsServer = await startMetricsServer(this.#registry, () => this.#isReady, metricsPort);
+    }
+  }
+
+  /**
+   * Ends in order: says NOT_SERVING, refuses new calls, lets open ones end, and after `drainMs` cuts what is left. The caller
+   * has told its streams to end.
+   */
+  async close(): Promise<void> {
+    this.#isReady = false;
+    this.#health.setStatus('', 'NOT_SERVING');
+    this.#health.setStatus(this.#service.name, 'NOT_SERVING');
+    const deadline = new AbortController();
+    const isClosed = new Promise<void>((resolve) => {
+      this.#grpc.tryShutdown(() => resolve());
+    });
+    await Promise.race([isClosed, sleep(this.#options.drainMs, deadline.signal)]);
+    deadline.abort();
+    this.#grpc.forceShutdown();
+    await this.#metricsServer?.close();
+  }
+}
+
+function addressOf(host: string, port: number): string {
+  return `${host.includes(':') ? `[${host}]` : host}:${port}`;
+}
+
+function reflection(protoFile: string): ReflectionService {
+  const includeDirs = [join(packageRoot(), 'protos')];
+  return new ReflectionService(loadSync([protoFile, healthProtoPath], { includeDirs, keepCase: true }));
+}
