@@ -112,7 +112,7 @@ export function parseOptions<Schema extends z.ZodObject>(
   if (parsed.success) return parsed.data;
   const issue = parsed.error.issues[0];
   const field = String(issue.path[0] ?? '');
-  const flag = positionalNames.includes(field) ? `<${kebabCase(field)}>` : `--${kebabCase(field)}`;
+  const flag = positionalNames.includes(field) ? `<${kebabCase(field)}>` : flagName(field);
   const value = known[field];
   const got = typeof value === 'string' ? `, got "${value}"` : '';
   throw new UsageError(flag, `${flag}: ${issue.message}${got}`);
@@ -152,6 +152,11 @@ export function numberFlag(min: number, max: number) {
     .regex(/^-?(\d+\.?\d*|\.\d+)(e-?\d+)?$/i, { error })
     .transform(Number)
     .pipe(z.number({ error }).min(min, { error }).max(max, { error }));
+}
+
+/** A field of the options as the user writes it: `--shard-samples`. */
+export function flagName(field: string): string {
+  return `--${kebabCase(field)}`;
 }
 
 function camelCase(name: string): string {

@@ -1,11 +1,23 @@
 import type { Command } from 'commander';
+import { homedir } from 'node:os';
+import { join } from 'node:path';
 import { z } from 'zod';
 import { findDataset } from '../../lib/catalog/catalog.js';
 import { datasetSchema, type Archive } from '../../lib/catalog/dataset-schema.js';
 import { UsageError } from '../../lib/core/errors.js';
 import { formatBytes, formatDuration } from '../../lib/platform/progress.js';
-import { downloadArchives, selectArchives, type ArchiveSummary } from '../../services/downloader/download-dataset.js';
-import { defineCommand, integerFlag } from '../command.js';
+import { readCredentials } from '../../services/downloader/credentials.js';
+import {
+  downloadArchives,
+  selectArchives,
+  type ArchiveSummary,
+  type DownloadSummary,
+} from '../../services/downloader/download-dataset.js';
+import { createRateLimit } from '../../services/downloader/rate-limit.js';
+import { downloadThroughService } from '../../services/downloader/service/client.js';
+import { displayUrl } from '../../services/downloader/source-url.js';
+import { defineCommand, flagName, integerFlag, type CommandContext } from '../command.js';
+import { readPem } from './listen-flags.js';
 
 const schema = z.object({
   source: z.string(),
@@ -17,9 +29,42 @@ const schema = z.object({
     .toLowerCase()
     .regex(/^[0-9a-f]{32}$/, 'expected 32 hex digits')
     .optional(),
-  concurrency: integerFlag(1, 16).default(2),
-  wait: z.boolean().default(false),
+  concurrency: integerFlag(1, 16).optional(),
+  connections: integerFlag(1, 16).optional(),
+  rate: rateFlag().optional(),
+  preallocate: z.boolean().optional(),
+  header: z.array(z.string()).optional(),
+  cookie: z.array(z.string()).optional(),
+  netrc: z.union([z.string(), z.literal(true)]).optional(),
+  bearerFile: z.string().optional(),
+  wait: z.boolean().optional(),
+  service: z.string().regex(/:\d+$/, 'expected host:port').optional(),
+  tlsCa: z.string().optional(),
 });
+
+/** Flags of a transfer that this process makes; a service has its own. */
+const TRANSFER_FLAGS = [
+  'concurrency',
+  'connections',
+  'rate',
+  'preallocate',
+  'header',
+  'cookie',
+  'netrc',
+  'bearerFile',
+  'wait',
+] as const;
+
+/** A positive number of bytes, with k, M or G for powers of 1000. */
+function rateFlag() {
+  const error = 'expected bytes per second, such as 500k, 20M or 1.5G';
+  const factors: Record<string, number> = { '': 1, k: 1e3, m: 1e6, g: 1e9 };
+  return z
+    .string({ error })
+    .regex(/^(\d+\.?\d*|\.\d+)[kmg]?$/i, { error })
+    .transform((text) => Number.parseFloat(text) * factors[/[a-z]?$/i.exec(text)?.[0].toLowerCase() ?? ''])
+    .refine((rate) => rate >= 1, { error });
+}
 
 /** `millrace download <dataset>`: brings archives to `<root>/archives`, going on with what an earlier run left. */
 export function addDownloadCommand(program: Command): void {
@@ -31,6 +76,7 @@ export function addDownloadCommand(program: Command): void {
       'millrace download ilsvrc2012 --only ILSVRC2012_img_val.tar',
       'millrace download ilsvrc2012 --base-url http://mirror.local/imagenet   # archives from a mirror of yours',
       'millrace download https://example.org/images.tar --md5 1d675b47d978889d74fa0da5fadfb00e',
+      "millrace download https://example.org/images.tar --header 'X-Token: …' --rate 20M   # behind a login, at 20 MB/s",
     ],
     flags: (command) =>
       command
@@ -39,18 +85,65 @@ export function addDownloadCommand(program: Command): void {
         .option('--base-url <url>', 'fetch each archive from <url>/<file>')
         .option('--md5 <hex>', 'the digest to expect, when <source> is a URL')
         .option('--concurrency <count>', 'archives at a time (default: 2)')
-        .option('--wait', 'wait for another process that fetches the same archive'),
+        .option('--connections <count>', 'connections for one large archive (default: 4)')
+        .option('--rate <bytes/s>', 'the most that comes over all connections together, e.g. 20M (default: no limit)')
+        .option('--preallocate', 'set the room for each archive aside before its first byte')
+        .option('--header <line...>', '"Name: value", sent to the host of the URL only')
+        .option('--cookie <text...>', '"name=value", sent to the host of the URL only')
+        .option('--netrc [file]', 'logins by host (default file: ~/.netrc)')
+        .option('--bearer-file <file>', 'file that holds a bearer token for the host of the URL')
+        .option('--wait', 'wait for another process that fetches the same archive')
+        .option('--service <host:port>', 'let a "millrace downloader serve" fetch them to its own root, and watch it')
+        .option('--tls-ca <file>', 'certificate authority of the service, PEM (default: no TLS)'),
     schema,
-    async action(options, { root, reporter, signal, result }) {
+    async action(options, context) {
       const archives = await archivesOf(options);
-      const { concurrency, wait } = options;
-      const summary = await downloadArchives(archives, { root, reporter, signal, concurrency, wait });
-      result({ ...summary }, describe(summary.archives));
+      const { service } = options;
+      const summary =
+        service === undefined
+          ? await downloadHere(options, archives, context)
+          : await downloadThere(service, options, archives, context);
+      context.result({ ...summary }, describe(summary.archives));
     },
   });
 }
 
-async function archivesOf(options: z.output<typeof schema>): Promise<Archive[]> {
+type Options = z.output<typeof schema>;
+
+async function downloadHere(
+  options: Options,
+  archives: readonly Archive[],
+  { root, environment, reporter, signal }: CommandContext,
+): Promise<DownloadSummary> {
+  const { concurrency = 2, wait = false, preallocate = false, connections } = options;
+  return downloadArchives(archives, {
+    ...{ root, reporter, signal, concurrency, wait },
+    credentials: await credentialsOf(options, archives),
+    proxy: environment.proxy,
+    rateLimit: createRateLimit(options.rate),
+    // Who asks for a number of connections wants so many, however fast the first one is.
+    transfer: { preallocate, ...(connections !== undefined && { connections, enoughBytesPerSecond: Infinity }) },
+  });
+}
+
+async function downloadThere(
+  service: string,
+  options: Options,
+  archives: readonly Archive[],
+  { reporter, signal }: CommandContext,
+): Promise<DownloadSummary> {
+  const flag = TRANSFER_FLAGS.find((name) => options[name] !== undefined);
+  if (flag !== undefined) {
+    throw new UsageError(
+      '--service',
+      `--service: ${flagName(flag)} belongs to a transfer of this process; set it where the service runs`,
+    );
+  }
+  const tls = options.tlsCa === undefined ? undefined : { rootCertificates: await readPem('--tls-ca', options.tlsCa) };
+  return downloadThroughService({ service, archives, reporter, signal, tls });
+}
+
+async function archivesOf(options: Options): Promise<Archive[]> {
   const { source, only, all, baseUrl, md5 } = options;
   if (/^(https?|file):/.test(source)) {
     if (only !== undefined || all || baseUrl !== undefined) {
@@ -64,11 +157,23 @@ async function archivesOf(options: z.output<typeof schema>): Promise<Archive[]> 
   return selectArchives(await findDataset(source), { files: only, includeOptional: all, baseUrl });
 }
 
+function credentialsOf(options: Options, archives: readonly Archive[]) {
+  const { header: headers, cookie, netrc, bearerFile } = options;
+  return readCredentials({
+    urls: archives.flatMap(({ urls }) => urls),
+    headers,
+    cookie: cookie?.join('; '),
+    bearerFile,
+    netrcFile: netrc === true ? join(homedir(), '.netrc') : netrc,
+  });
+}
+
 function archiveOfUrl(url: string, md5: string | undefined): Archive {
   const file = URL.canParse(url) ? decodeURIComponent(new URL(url).pathname.split('/').at(-1) ?? '') : '';
   const parsed = datasetSchema.shape.archives.safeParse([{ file, urls: [url], md5 }]);
   if (parsed.success) return parsed.data[0];
-  throw new UsageError('<source>', `<source>: expected a URL whose path ends in a file name, got "${url}"`);
+  const shown = URL.canParse(url) ? displayUrl(url) : 'none';
+  throw new UsageError('<source>', `<source>: expected a URL whose path ends in a file name, got ${shown}`);
 }
 
 function describe(archives: readonly ArchiveSummary[]): string {

@@ -46,18 +46,24 @@ function isTarHeader(head: Uint8Array): boolean {
   return isEmpty || Number.parseInt(field.replaceAll('\0', ' ').trim(), 8) === sum;
 }
 
-/** The same chunks, the first of them at least {@link HEAD_BYTES} long unless the body is shorter; an empty body is one empty chunk. */
-export async function* withHead(chunks: AsyncIterable<Buffer>): AsyncGenerator<Buffer, void, undefined> {
-  let head: Buffer | undefined = Buffer.alloc(0);
-  for await (const chunk of chunks) {
-    if (head === undefined) {
-      yield chunk;
-      continue;
-    }
-    head = Buffer.concat([head, chunk]);
-    if (head.length < HEAD_BYTES) continue;
-    yield head;
-    head = undefined;
+/** A body whose first bytes have been read; `chunks` gives them again, and then the rest. */
+export interface BodyWithHead {
+  /** At least {@link HEAD_BYTES}, unless the body is shorter. */
+  readonly head: Buffer;
+  readonly chunks: AsyncGenerator<Buffer, void, undefined>;
+}
+
+/** Reads as much of a body as its head takes; the caller goes on with `chunks`, or ends the exchange. */
+export async function readHead(body: AsyncGenerator<Buffer, void, undefined>): Promise<BodyWithHead> {
+  let head = Buffer.alloc(0);
+  while (head.length < HEAD_BYTES) {
+    const next = await body.next();
+    if (next.done === true) break;
+    head = Buffer.concat([head, next.value]);
   }
-  if (head !== undefined) yield head;
+  const chunks = async function* () {
+    yield head;
+    yield* body;
+  };
+  return { head, chunks: chunks() };
 }

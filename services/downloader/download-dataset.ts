@@ -1,10 +1,15 @@
 /** The archives of a dataset, a few at a time: what the command line and other programs call. */
+import { setMaxListeners } from 'node:events';
 import PQueue from 'p-queue';
-import { Agent } from 'undici';
 import type { Archive, Dataset } from '../../lib/catalog/dataset-schema.js';
 import { InterruptedError, messageOf, codeOf, UsageError } from '../../lib/core/errors.js';
 import type { Reporter } from '../../lib/platform/progress.js';
+import { urlCredentials, type HeadersFor } from './credentials.js';
 import { downloadArchive, type ArchiveSummary } from './download-archive.js';
+import { createHttpClient, type ProxyOptions } from './http-client.js';
+import { createProgressBoard } from './progress-board.js';
+import type { RateLimit } from './rate-limit.js';
+import { createSpaceLedger, type SpaceLedger } from './space-ledger.js';
 import { DEFAULT_TRANSFER_OPTIONS, type TransferOptions } from './transfer-options.js';
 
 export type { ArchiveSummary } from './download-archive.js';
@@ -19,6 +24,14 @@ export interface DownloadOptions {
   readonly concurrency?: number;
   /** Wait for another process that fetches the same archive, instead of failing. Default false. */
   readonly wait?: boolean;
+  /** How fast bytes may come, over all archives; may be shared with other runs and changed while they go. Default: no limit. */
+  readonly rateLimit?: RateLimit;
+  /** Room promised to other runs that write to the same file system. Default: only this run's own. */
+  readonly space?: SpaceLedger;
+  /** Logins (see `readCredentials`). Default: those that stand in the URLs themselves. */
+  readonly credentials?: HeadersFor;
+  /** Default: none. */
+  readonly proxy?: ProxyOptions;
   /** Times and limits that differ from the defaults. */
   readonly transfer?: Partial<TransferOptions>;
 }
@@ -75,19 +88,23 @@ export async function downloadArchives(
   archives: readonly Archive[],
   options: DownloadOptions,
 ): Promise<DownloadSummary> {
-  const { root, reporter, signal, concurrency = 2, wait = false } = options;
+  const { root, reporter, signal, rateLimit, concurrency = 2, wait = false } = options;
+  const { credentials = urlCredentials, proxy = {}, space = createSpaceLedger() } = options;
   const transfer = { ...DEFAULT_TRANSFER_OPTIONS, ...options.transfer };
-  const dispatcher = new Agent({ connect: { timeout: transfer.connectTimeoutMs } });
+  const dispatcher = createHttpClient(transfer.connectTimeoutMs, proxy);
   const queue = new PQueue({ concurrency });
   const board = createProgressBoard(archives, reporter);
+  // Every connection waits for it, and Node takes more than ten for a leak.
+  if (signal !== undefined) setMaxListeners(0, signal);
   try {
     const results = await Promise.allSettled(
       archives.map((archive) =>
         queue.add(async () => {
           if (signal?.aborted === true) throw new InterruptedError();
           return downloadArchive(archive, {
-            ...{ root, reporter, signal, wait, transfer, dispatcher },
+            ...{ root, reporter, signal, wait, transfer, dispatcher, credentials, rateLimit, space },
             onBytes: (done, total, detail) => board.update(archive.file, done, total, detail),
+            onRetry: () => board.addRetry(archive.file),
           });
         }),
       ),
@@ -110,26 +127,4 @@ function reportOtherFailures(failures: readonly { file: string; error: unknown }
     const message = messageOf(error);
     reporter.event('failed', message, { file, code: codeOf(error) ?? 'ERR_INTERNAL', message });
   }
-}
-
-/** One line for all archives: the sum of their bytes, with a total as soon as every length is known. */
-function createProgressBoard(archives: readonly Archive[], reporter: Reporter) {
-  const amounts = new Map<string, { done: number; total: number | undefined }>(
-    archives.map(({ file, bytes }) => [file, { done: 0, total: bytes }]),
-  );
-  return {
-    update(file: string, done: number, total: number | undefined, detail: string | undefined): void {
-      const before = amounts.get(file);
-      amounts.set(file, { done, total });
-      // The end of an archive is told twice when it has just come; nobody wants to read it twice.
-      if (done === total && before?.done === done && before.total === total) return;
-      let sumDone = 0;
-      let sumTotal: number | undefined = 0;
-      for (const amount of amounts.values()) {
-        sumDone += amount.done;
-        sumTotal = sumTotal === undefined || amount.total === undefined ? undefined : sumTotal + amount.total;
-      }
-      reporter.progress({ stage: 'download', unit: 'bytes', done: sumDone, total: sumTotal, detail });
-    },
-  };
 }

@@ -1,10 +1,13 @@
 /** One GET: redirects by hand, time-outs, and Node's and undici's errors turned into the two that a transfer knows. */
-import { request, type Dispatcher } from 'undici';
-import { codeOf, InterruptedError, messageOf, MillraceError } from '../../lib/core/errors.js';
-import { readQueued } from './body-queue.js';
+import type { Dispatcher } from 'undici';
+import { codeOf, InterruptedError, messageOf, MillraceError, throwIfAborted } from '../../lib/core/errors.js';
+import type { HeadersFor } from './credentials.js';
+import { HttpExchange, type ResponseHead } from './http-exchange.js';
 import { headerOf, type Headers } from './response-headers.js';
-import { watchForStall } from './stall-watch.js';
-import { displayUrl, TransferBrokenError, TransferRefusedError } from './transfer-errors.js';
+import { refusalText } from './response-verdict.js';
+import { watchForStall, type StallWatch } from './stall-watch.js';
+import { displayUrl } from './source-url.js';
+import { TransferBrokenError, TransferRefusedError } from './transfer-errors.js';
 import type { TransferOptions } from './transfer-options.js';
 
 export interface Response {
@@ -18,19 +21,22 @@ export interface Response {
 
 export interface HttpOptions {
   readonly dispatcher: Dispatcher;
+  /** Logins, asked for at each hop. */
+  readonly credentials: HeadersFor;
   readonly transfer: TransferOptions;
   readonly signal: AbortSignal | undefined;
 }
 
 /**
- * Gets `url`, following redirects to http and https only; each request carries `headers`, which hold no credentials.
+ * Gets `url`, following redirects to http and https only; each request carries `headers`, which hold no
+ * credentials, and the credentials of its own host.
  * Throws TransferBrokenError when no response came, TransferRefusedError for redirects that lead nowhere and certificates that
  * cannot be trusted, InterruptedError when `signal` is aborted.
  */
 export async function httpGet(url: string, headers: Record<string, string>, options: HttpOptions): Promise<Response> {
   let target = url;
   for (let hop = 0; hop <= options.transfer.maxRedirects; hop++) {
-    const response = await getOnce(target, headers, options);
+    const response = await getOnce(target, { ...headers, ...options.credentials(new URL(target)) }, options);
     if (![301, 302, 303, 307, 308].includes(response.status)) return response;
     response.discard();
     target = redirectTarget(target, headerOf(response.headers, 'location'));
@@ -46,6 +52,13 @@ function redirectTarget(from: string, location: string | undefined): string {
   if (target.protocol !== 'http:' && target.protocol !== 'https:') {
     throw new TransferRefusedError(from, `a redirect to ${target.protocol}, expected http or https`);
   }
+  if (target.protocol === 'http:' && new URL(from).protocol === 'https:') {
+    const shown = displayUrl(target.href);
+    throw new TransferRefusedError(
+      from,
+      `a redirect from https to ${shown}, which anybody could alter; use another source`,
+    );
+  }
   return target.href;
 }
 
@@ -54,43 +67,37 @@ async function getOnce(
   headers: Record<string, string>,
   { dispatcher, transfer, signal }: HttpOptions,
 ): Promise<Response> {
-  const controller = new AbortController();
-  const abort = (): void => controller.abort(new InterruptedError());
-  const release = (): void => signal?.removeEventListener('abort', abort);
-  if (signal?.aborted === true) abort();
-  signal?.addEventListener('abort', abort, { once: true });
-
-  let response: Dispatcher.ResponseData;
+  throwIfAborted(signal);
+  const exchange = HttpExchange.begin(new URL(url), {
+    ...{ dispatcher, headers },
+    headersTimeoutMs: transfer.firstByteTimeoutMs,
+  });
+  let watch: StallWatch | undefined;
+  const interrupt = (): void => end(new InterruptedError());
+  const end = (reason: Error): void => {
+    watch?.stop();
+    signal?.removeEventListener('abort', interrupt);
+    exchange.abort(reason);
+  };
+  signal?.addEventListener('abort', interrupt, { once: true });
+  let head: ResponseHead;
   try {
-    response = await request(url, {
-      headers,
-      dispatcher,
-      signal: controller.signal,
-      headersTimeout: transfer.firstByteTimeoutMs,
-      bodyTimeout: 0,
-    });
+    head = await exchange.head;
   } catch (error) {
-    release();
+    signal?.removeEventListener('abort', interrupt);
     throw toTransferError(url, error);
   }
-  const { body } = response;
-  // A body that is given up fails once more on its own, with nobody left to hear it.
-  body.on('error', () => undefined);
-  const discard = (): void => {
-    release();
-    body.destroy();
-  };
+  const discard = (): void => end(new TransferBrokenError(url, 'not wanted any more'));
   return {
-    status: response.statusCode,
-    headers: response.headers,
+    ...head,
     discard,
     async *readBody() {
       const { stallWindowMs, minBytesPerSecond } = transfer;
-      const watch = watchForStall(transfer, () => {
+      watch = watchForStall(transfer, () => {
         const reason = `stalled: under ${minBytesPerSecond} bytes/s over ${stallWindowMs / 1000} s`;
-        controller.abort(new TransferBrokenError(url, reason));
+        end(new TransferBrokenError(url, reason));
       });
-      const chunks = readQueued(body);
+      const chunks = exchange.chunks();
       try {
         while (true) {
           watch.beginWait();
@@ -102,7 +109,6 @@ async function getOnce(
       } catch (error) {
         throw toTransferError(url, error);
       } finally {
-        watch.stop();
         discard();
       }
     },
@@ -127,6 +133,9 @@ function toTransferError(url: string, error: unknown): MillraceError {
   if (/CERT|SELF_SIGNED|ALTNAME/.test(code)) {
     const host = new URL(displayUrl(url)).host;
     return new TransferRefusedError(url, `the certificate of ${host} cannot be trusted (${code})`, { cause: error });
+  }
+  if (/^UND_ERR/.test(code) && /\(407\)/.test(messageOf(error))) {
+    return new TransferRefusedError(url, refusalText(407), { cause: error });
   }
   return new TransferBrokenError(url, REASONS[code] ?? messageOf(error), { cause: error });
 }

@@ -1,89 +1,90 @@
 /**
- * The part of an archive that has come so far, hashed as it comes. Order of every checkpoint: data, flush, journal; so
- * whatever the moment of a kill, the journal speaks only of bytes that are on disk.
+ * The part of an archive that has come so far, in whatever order, hashed from its first byte on as it comes. Order of every
+ * checkpoint: data, flush, journal; so whatever the moment of a kill, the journal speaks only of bytes that are on disk.
  */
-import { createMD5, type IHasher } from 'hash-wasm';
 import { constants } from 'node:fs';
-import { open, type FileHandle } from 'node:fs/promises';
+import { open, stat, type FileHandle } from 'node:fs/promises';
 import { toDiskError } from '../../lib/platform/atomic-file.js';
-import { readJournal, writeJournal } from './journal.js';
+import type { DigestName, FileDigest } from '../../lib/platform/known-digest.js';
+import { ByteRanges } from './byte-ranges.js';
+import { DigestFollower, type HashState } from './digest-follower.js';
+import { readJournal, type Journal } from './journal.js';
+import { lostError, PartJournal, type JournalState } from './part-journal.js';
 import type { Validator } from './response-headers.js';
 import type { TransferOptions } from './transfer-options.js';
 
 /** Where a part comes from. */
 export interface PartSource {
-  /** Before redirects. */
-  readonly url: string;
+  /** The source's key (see source-url.ts). */
+  readonly source: string;
   readonly validator: Validator | undefined;
   /** Length of the whole file in bytes; undefined while nobody knows. */
   readonly totalBytes: number | undefined;
 }
 
-export type CheckpointOptions = Pick<TransferOptions, 'checkpointBytes' | 'checkpointMs'>;
+export interface PartOptions extends Pick<TransferOptions, 'checkpointBytes' | 'checkpointMs' | 'windowBytes'> {
+  /** Digests to make; MD5 always. */
+  readonly digestNames: readonly DigestName[];
+  /** Hears why bytes that the journal promised cannot be used. */
+  readonly onDiscard: (reason: string) => void;
+}
 
-/** One write to the file: larger ones gain nothing, 64 KiB ones cost a third of the rate. */
-const WRITE_BYTES = 1 << 20;
+/** The thread that hashes is told of so many new bytes at a time, or of less when the window is small. */
+const MAX_HASH_STEP_BYTES = 1 << 20;
 
 export class PartFile {
   readonly path: string;
+  /** Bytes that are written. Read only: {@link write} adds to it. */
+  readonly ranges: ByteRanges;
+  /** Called whenever more has been hashed. */
+  onHashed: () => void = () => undefined;
   readonly #file: FileHandle;
-  readonly #options: CheckpointOptions;
-  readonly #hash: IHasher;
-  readonly #pending = Buffer.allocUnsafe(WRITE_BYTES);
-  #pendingBytes = 0;
-  #offset: number;
+  readonly #journal: PartJournal;
+  readonly #options: PartOptions;
+  #follower: DigestFollower;
   #source: PartSource | undefined;
-  #journaledOffset: number;
-  #journaledAtMs = performance.now();
-  /** After a failed write the hash is ahead of the file: only the journal counts then. */
-  #isBroken = false;
+  readonly #contributors: Set<string>;
+  #bytesSinceCheckpoint = 0;
+  #checkpointedAtMs = performance.now();
+  /** The last checkpoint; those that follow one that failed fail too. */
+  #checkpoint = Promise.resolve();
 
   private constructor(
     path: string,
     file: FileHandle,
-    hash: IHasher,
-    options: CheckpointOptions,
-    state: { offset: number; source: PartSource | undefined },
+    journal: PartJournal,
+    found: Journal | undefined,
+    options: PartOptions,
   ) {
     this.path = path;
     this.#file = file;
-    this.#hash = hash;
+    this.#journal = journal;
     this.#options = options;
-    this.#offset = this.#journaledOffset = state.offset;
-    this.#source = state.source;
+    this.#source = found && { source: found.source, validator: found.validator, totalBytes: found.totalBytes };
+    this.ranges = new ByteRanges(found?.ranges);
+    this.#contributors = new Set(found?.contributors);
+    this.#follower = this.#follow(hashStateOf(found));
+    this.#follower.follow(this.ranges.prefixEnd);
   }
 
-  /**
-   * Opens the part at `path` at its journal's offset, or empty when there is none to trust; `onDiscard` hears why bytes that
-   * the journal promised cannot be used. Throws ERR_DISK naming the path.
-   */
-  static async open(path: string, options: CheckpointOptions, onDiscard: (reason: string) => void): Promise<PartFile> {
+  /** Opens the part at `path` where its journal says, or empty when there is none to trust. Throws ERR_DISK naming the path. */
+  static async open(path: string, options: PartOptions): Promise<PartFile> {
     const file = await open(path, constants.O_RDWR | constants.O_CREAT).catch((error: unknown) => {
       throw toDiskError(error, path);
     });
+    let journal: PartJournal | undefined;
+    let part: PartFile | undefined;
     try {
-      const journal = await readJournal(path);
-      const { size } = await file.stat();
-      const hash = (await createMD5()).init();
-      const isUsable = journal !== undefined && size >= journal.offset;
-      if (journal !== undefined && !isUsable) {
-        onDiscard(`${path} has ${size} bytes, fewer than the ${journal.offset} of its journal`);
-      }
-      const offset = isUsable ? journal.offset : 0;
-      await file.truncate(offset);
-      if (!isUsable) return new PartFile(path, file, hash, options, { offset: 0, source: undefined });
-      await restoreHash(hash, journal.md5State, file, offset);
-      const { url, validator, totalBytes } = journal;
-      return new PartFile(path, file, hash, options, { offset, source: { url, validator, totalBytes } });
+      const found = await readUsableJournal(path, file, options);
+      journal = await PartJournal.open(path);
+      part = new PartFile(path, file, journal, found, options);
+      if (part.source !== undefined) await journal.take(part.#state(part.source));
+      return part;
     } catch (error) {
-      await file.close();
+      if (part !== undefined) await part.close();
+      else await Promise.all([journal?.close(), file.close()]);
       throw toDiskError(error, path);
     }
-  }
-
-  /** Bytes taken in so far. */
-  get offset(): number {
-    return this.#offset;
   }
 
   /** Undefined before the first byte was promised. */
@@ -91,111 +92,181 @@ export class PartFile {
     return this.#source;
   }
 
-  /** Whether the last byte is here. */
+  /** Keys of the sources that the bytes came from. */
+  get contributors(): ReadonlySet<string> {
+    return this.#contributors;
+  }
+
+  /** Whether every byte is here. */
   get isWhole(): boolean {
-    return this.#source?.totalBytes === this.#offset;
+    return this.#source?.totalBytes === this.ranges.numBytes;
+  }
+
+  get hashedBytes(): number {
+    return this.#follower.state.bytes;
   }
 
   /** Empties the part for bytes of `source`. The journal goes first: it must never speak of bytes of another file. */
-  async restart(source: PartSource): Promise<void> {
-    await this.#guard(async () => {
-      this.#hash.init();
-      this.#offset = this.#pendingBytes = 0;
-      this.#source = source;
-      await this.#writeJournal();
+  async begin(source: PartSource): Promise<void> {
+    await this.#checkpoint;
+    await this.#requireInPlace();
+    const wasEmpty = this.ranges.end === 0;
+    if (this.#source !== undefined) this.#journal.requireOwnership();
+    this.ranges.clear();
+    this.#contributors.clear();
+    this.#source = source;
+    try {
+      if (!wasEmpty) {
+        await this.#follower.close();
+        this.#follower = this.#follow(hashStateOf(undefined));
+      }
+      await this.#journal.take(this.#state(source));
       await this.#file.truncate(0);
-    });
+    } catch (error) {
+      // Nothing was promised: what the last journal says still holds.
+      this.#source = undefined;
+      throw toDiskError(error, this.path);
+    }
   }
 
-  /** The bytes that follow come from `source`, which goes on where the part ends. */
+  /** What is missing comes from `source`. */
   continueFrom(source: PartSource): void {
     this.#source = source;
   }
 
-  /** Takes bytes in; the buffer is the caller's again when the promise resolves. Throws ERR_DISK naming the path. */
-  async append(chunk: Uint8Array): Promise<void> {
-    await this.#guard(async () => {
-      this.#hash.update(chunk);
-      for (let begin = 0; begin < chunk.length;) {
-        const taken = Math.min(chunk.length - begin, WRITE_BYTES - this.#pendingBytes);
-        this.#pending.set(chunk.subarray(begin, begin + taken), this.#pendingBytes);
-        this.#pendingBytes += taken;
-        this.#offset += taken;
-        begin += taken;
-        if (this.#pendingBytes === WRITE_BYTES) await this.#writePending();
-      }
-    });
-    const { checkpointBytes, checkpointMs } = this.#options;
-    const isDue =
-      this.#offset - this.#journaledOffset >= checkpointBytes ||
-      performance.now() - this.#journaledAtMs >= checkpointMs;
-    if (isDue) await this.checkpoint();
+  /**
+   * Writes the chunks one after the other from `begin` on; they came from the source with that key. Waits while the hash is a
+   * window behind. Throws ERR_DISK naming the path, ERR_LOCKED when another process took the part over.
+   */
+  async write(begin: number, chunks: readonly Buffer[], source: string): Promise<void> {
+    this.#journal.requireOwnership();
+    try {
+      const end = await writeAll(this.#file, begin, chunks);
+      this.#contributors.add(source);
+      this.ranges.add(begin, end);
+      const { prefixEnd } = this.ranges;
+      this.#follower.follow(prefixEnd);
+      this.#bytesSinceCheckpoint += end - begin;
+      this.#writeLive();
+      await this.#follower.reached(prefixEnd - this.#options.windowBytes);
+      const { checkpointBytes, checkpointMs } = this.#options;
+      const ageMs = performance.now() - this.#checkpointedAtMs;
+      if (this.#bytesSinceCheckpoint >= checkpointBytes || ageMs >= checkpointMs) await this.#beginCheckpoint();
+    } catch (error) {
+      throw toDiskError(error, this.path);
+    }
   }
 
-  /** Flushes the data, then the journal. Does nothing before the first byte was promised, or after a failed write. */
+  /** Flushes what has been written, then the journal. Does nothing before the first byte was promised. */
   async checkpoint(): Promise<void> {
-    if (this.#isBroken || this.#source === undefined) return;
-    await this.#guard(async () => {
-      await this.#writePending();
-      await this.#file.datasync();
-      await this.#writeJournal();
-    });
+    await this.#beginCheckpoint();
+    await this.#checkpoint;
   }
 
-  /** MD5 of all bytes taken in, 32 hex digits. Call it last. */
-  digest(): string {
-    return this.#hash.digest();
+  /** Waits for the hash, cuts off what does not belong to the file, and flushes it. Call it when the part is whole, last. */
+  async finish(): Promise<FileDigest> {
+    const bytes = this.ranges.numBytes;
+    try {
+      await this.#follower.reached(bytes);
+      if ((await this.#file.stat()).size !== bytes) await this.#file.truncate(bytes);
+      await this.checkpoint();
+      const { md5 = '', ...others } = await this.#follower.digests();
+      return { bytes, md5, ...others };
+    } catch (error) {
+      throw toDiskError(error, this.path);
+    }
   }
 
   /** Closes the file without flushing. */
   async close(): Promise<void> {
+    await this.#checkpoint.catch(() => undefined);
+    await this.#journal.close();
+    await this.#follower.close();
     await this.#file.close();
   }
 
-  async #writePending(): Promise<void> {
-    const position = this.#offset - this.#pendingBytes;
-    for (let written = 0; written < this.#pendingBytes;) {
-      const { bytesWritten } = await this.#file.write(
-        this.#pending,
-        written,
-        this.#pendingBytes - written,
-        position + written,
-      );
-      written += bytesWritten;
-    }
-    this.#pendingBytes = 0;
-  }
-
-  async #writeJournal(): Promise<void> {
-    if (this.#source === undefined) return;
-    await writeJournal(this.path, {
-      formatVersion: 1,
-      ...this.#source,
-      offset: this.#offset,
-      md5State: Buffer.from(this.#hash.save()).toString('base64'),
+  #follow(from: HashState): DigestFollower {
+    return new DigestFollower({
+      path: this.path,
+      names: this.#options.digestNames,
+      stepBytes: Math.min(MAX_HASH_STEP_BYTES, this.#options.windowBytes / 8),
+      from,
+      onProgress: () => this.onHashed(),
     });
-    this.#journaledOffset = this.#offset;
-    this.#journaledAtMs = performance.now();
   }
 
-  async #guard(write: () => Promise<void>): Promise<void> {
+  /** Waits for the checkpoint that is under way, and leaves the next one to itself: bytes come on while it flushes. */
+  async #beginCheckpoint(): Promise<void> {
+    this.#bytesSinceCheckpoint = 0;
+    this.#checkpointedAtMs = performance.now();
+    const checkpoint = this.#checkpoint.then(() => this.#flush());
+    checkpoint.catch(() => undefined);
+    const before = this.#checkpoint;
+    this.#checkpoint = checkpoint;
+    await before;
+  }
+
+  async #flush(): Promise<void> {
+    if (this.#source === undefined) return;
+    const state = this.#state(this.#source);
     try {
-      await write();
+      await this.#file.datasync();
+      await this.#journal.flush(state);
     } catch (error) {
-      this.#isBroken = true;
       throw toDiskError(error, this.path);
     }
   }
+
+  #writeLive(): void {
+    const source = this.#source;
+    if (source !== undefined) this.#journal.writeLive(this.#state(source));
+  }
+
+  #state({ source, validator, totalBytes }: PartSource): JournalState {
+    const { bytes, states } = this.#follower.state;
+    return {
+      source,
+      validator,
+      totalBytes,
+      ranges: this.ranges.toArray().map(([begin, end]) => [begin, end]),
+      contributors: [...this.#contributors],
+      hashedBytes: bytes,
+      hashStates: states,
+    };
+  }
+
+  /** Another process may have finished the part and given it its final name. */
+  async #requireInPlace(): Promise<void> {
+    const inPlace = await stat(this.path).catch(() => undefined);
+    if (inPlace?.ino !== (await this.#file.stat()).ino) throw lostError(this.path);
+  }
 }
 
-/** Loads the state of the MD5; one that another build of the hash wrote is made again from the bytes. */
-async function restoreHash(hash: IHasher, md5State: string, file: FileHandle, offset: number): Promise<void> {
-  try {
-    hash.load(Buffer.from(md5State, 'base64'));
-  } catch {
-    hash.init();
-    if (offset === 0) return;
-    const stream = file.createReadStream({ start: 0, end: offset - 1, autoClose: false, highWaterMark: WRITE_BYTES });
-    for await (const chunk of stream) hash.update(chunk as Buffer);
+/** Returns the offset after the last byte. */
+async function writeAll(file: FileHandle, begin: number, chunks: readonly Buffer[]): Promise<number> {
+  let left: readonly Buffer[] = chunks;
+  let at = begin;
+  while (left.length > 0) {
+    const { bytesWritten } = await file.writev(left, at);
+    at += bytesWritten;
+    const numBytes = left.reduce((sum, { length }) => sum + length, 0);
+    // Cut short by a disk that is nearly full, or by a signal.
+    left = bytesWritten === numBytes ? [] : [Buffer.concat(left).subarray(bytesWritten)];
   }
+  return at;
+}
+
+async function readUsableJournal(path: string, file: FileHandle, options: PartOptions): Promise<Journal | undefined> {
+  const journal = await readJournal(path);
+  if (journal === undefined) return undefined;
+  const { size } = await file.stat();
+  const { end } = new ByteRanges(journal.ranges);
+  if (size >= end) return journal;
+  options.onDiscard(`${path} has ${size} bytes, fewer than the ${end} of its journal`);
+  return undefined;
+}
+
+function hashStateOf(journal: Journal | undefined): HashState {
+  const states = Object.entries(journal?.hashStates ?? {}).filter(([, state]) => state !== undefined);
+  return { bytes: journal?.hashedBytes ?? 0, states: Object.fromEntries(states) };
 }

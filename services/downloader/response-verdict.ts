@@ -12,8 +12,8 @@ import {
 
 /** What was asked for, and what is known of the file. */
 export interface Asked {
-  /** Bytes at hand: the request asked for `[offset, end)`; 0 when it asked for the whole file. */
-  readonly offset: number;
+  /** First byte asked for; undefined when the request was for the whole file. */
+  readonly offset: number | undefined;
   /** Length of the file when the part was begun; undefined when nobody knew. */
   readonly totalBytes: number | undefined;
   /** State of the file that the part was begun with; undefined when it had none, or was begun at another source. */
@@ -34,15 +34,29 @@ export type Verdict =
   | { readonly kind: 'rest'; readonly totalBytes: number; readonly validator: Validator | undefined }
   /** There are no more bytes than those at hand. */
   | { readonly kind: 'complete'; readonly totalBytes: number }
-  /** The part cannot be gone on with here: ask for the whole file, and keep the part until that comes. */
-  | { readonly kind: 'ask-whole'; readonly reason: string }
-  | { readonly kind: 'retry'; readonly reason: string; readonly retryAfterMs: number | undefined }
+  /**
+   * The part cannot be gone on with here: ask for the whole file, and keep the part until that comes. `isChanged`: because it is
+   * another file by now, not because of an odd answer.
+   */
+  | { readonly kind: 'ask-whole'; readonly reason: string; readonly isChanged: boolean }
+  /** `isBusy`: the server has too much to do. */
+  | {
+      readonly kind: 'retry';
+      readonly reason: string;
+      readonly retryAfterMs: number | undefined;
+      readonly isBusy: boolean;
+    }
   | { readonly kind: 'refuse'; readonly reason: string };
 
 /** Judges a response that is no redirect. `nowMs` is the time since the epoch, for a Retry-After that is a date. */
 export function judgeResponse(status: number, headers: Headers, asked: Asked, nowMs: number): Verdict {
   if (status === 408 || status === 429 || status >= 500) {
-    return { kind: 'retry', reason: `the server answered ${status}`, retryAfterMs: retryAfterMsOf(headers, nowMs) };
+    return {
+      kind: 'retry',
+      reason: `the server answered ${status}`,
+      retryAfterMs: retryAfterMsOf(headers, nowMs),
+      isBusy: status === 429 || status === 503,
+    };
   }
   const encoding = headerOf(headers, 'content-encoding');
   if ((status === 200 || status === 206) && encoding !== undefined && encoding !== 'identity') {
@@ -76,44 +90,57 @@ function judgeWhole(headers: Headers, { expectedBytes }: Asked): Verdict {
 }
 
 function judgeRest(headers: Headers, asked: Asked): Verdict {
-  if (asked.offset === 0) {
-    return { kind: 'retry', reason: 'the server sent a part (206) when asked for the whole', retryAfterMs: undefined };
+  if (asked.offset === undefined) {
+    const reason = 'the server sent a part (206) when asked for the whole';
+    return { kind: 'retry', reason, retryAfterMs: undefined, isBusy: false };
   }
   const range = contentRangeOf(headers);
   if (range?.begin !== asked.offset || range.totalBytes === undefined) {
     const got = headerOf(headers, 'content-range') ?? 'none';
-    return { kind: 'ask-whole', reason: `the server sent another range than bytes ${asked.offset}- (${got})` };
+    return askWhole(`the server sent another range than bytes ${asked.offset}- (${got})`, false);
   }
   const knownBytes = asked.totalBytes ?? asked.expectedBytes;
   if (knownBytes !== undefined && range.totalBytes !== knownBytes) {
-    return { kind: 'ask-whole', reason: `the file has ${range.totalBytes} bytes now, had ${knownBytes}` };
+    return askWhole(`the file has ${range.totalBytes} bytes now, had ${knownBytes}`, true);
   }
   if (asked.validator !== undefined && !agreesWith(headers, asked.validator)) {
-    return { kind: 'ask-whole', reason: `the file changed on the server (${asked.validator.kind} differs)` };
+    return askWhole(`the file changed on the server (${asked.validator.kind} differs)`, true);
   }
   return { kind: 'rest', totalBytes: range.totalBytes, validator: asked.validator ?? validatorOf(headers) };
 }
 
 function judgeUnsatisfiable(headers: Headers, asked: Asked): Verdict {
-  if (asked.offset === 0) return { kind: 'refuse', reason: refusalText(416) };
+  if (asked.offset === undefined) return { kind: 'refuse', reason: refusalText(416) };
   const totalBytes = contentRangeOf(headers)?.totalBytes;
   const hasAll = totalBytes === asked.offset && (asked.totalBytes ?? totalBytes) === totalBytes;
   if (hasAll && (asked.validator === undefined || agreesWith(headers, asked.validator))) {
     return { kind: 'complete', totalBytes };
   }
-  return { kind: 'ask-whole', reason: `the server has nothing at offset ${asked.offset}: its file changed` };
+  return askWhole(`the server has nothing at offset ${asked.offset}: its file changed`, true);
 }
 
-function refusalText(status: number): string {
+function askWhole(reason: string, isChanged: boolean): Verdict {
+  return { kind: 'ask-whole', reason, isChanged };
+}
+
+/** Why the whole file came, or has to be asked for, though something was at hand. */
+export function restartReason(headers: Headers, { offset, validator }: Asked): string {
+  if (offset === undefined) return 'nothing proves the part to be of this file';
+  const isSame = validator === undefined || agreesWith(headers, validator);
+  return isSame ? 'the server does not resume (it answered 200)' : 'the file changed on the server';
+}
+
+/** Why a status means no, and what to do about it. */
+export function refusalText(status: number): string {
   switch (status) {
     case 401:
     case 403:
-      return `the server answered ${status}: the file needs a login or an agreement to its terms; fetch it in a browser and place it by hand`;
+      return `the server answered ${status}: the file needs a login or an agreement to its terms; give the login with --header, --cookie, --netrc or --bearer-file, or fetch it in a browser and place it by hand`;
     case 404:
     case 410:
       return `the server answered ${status}: there is no such file; check the URL or use another source`;
     case 407:
-      return 'the proxy asks for a login (407)';
+      return 'the proxy asks for a login (407): put user and password into the URL of HTTP_PROXY or HTTPS_PROXY';
     default:
       return `the server answered ${status}, expected 200 or 206; check the URL`;
   }

@@ -1,5 +1,6 @@
 /** The two ways in which a source fails: in passing, or for good. */
 import { MillraceError } from '../../lib/core/errors.js';
+import { displayUrl } from './source-url.js';
 
 /** Thrown when a transfer broke in a way that another try may mend; the part and its journal are kept. */
 export class TransferBrokenError extends MillraceError {
@@ -8,8 +9,14 @@ export class TransferBrokenError extends MillraceError {
   readonly reason: string;
   /** What the server asked for by Retry-After, in milliseconds. */
   readonly retryAfterMs: number | undefined;
+  /** Whether the server said that it has too much to do. */
+  readonly isBusy: boolean;
 
-  constructor(url: string, reason: string, options: { cause?: unknown; retryAfterMs?: number | undefined } = {}) {
+  constructor(
+    url: string,
+    reason: string,
+    options: { cause?: unknown; retryAfterMs?: number | undefined; isBusy?: boolean } = {},
+  ) {
     super('ERR_TRANSFER', `${displayUrl(url)}: ${reason}`, {
       isRetryable: true,
       cause: options.cause,
@@ -17,6 +24,7 @@ export class TransferBrokenError extends MillraceError {
     });
     this.reason = reason;
     this.retryAfterMs = options.retryAfterMs;
+    this.isBusy = options.isBusy ?? false;
   }
 }
 
@@ -27,10 +35,4 @@ export class TransferRefusedError extends MillraceError {
   constructor(url: string, reason: string, options: { cause?: unknown } = {}) {
     super('ERR_TRANSFER_REFUSED', `${displayUrl(url)}: ${reason}`, { ...options, context: { url: displayUrl(url) } });
   }
-}
-
-/** A URL as it may be shown and logged: without user name, password and query, where credentials travel. */
-export function displayUrl(url: string): string {
-  const { protocol, host, pathname } = new URL(url);
-  return `${protocol}//${host}${pathname}`;
 }

@@ -1,28 +1,30 @@
-/** Brings a part to its last byte from one source: asks for what is missing, judges the answer, tries again as long as it may help. */
+/** Brings a part to its last byte: asks for what is missing, judges the answer, tries again as long as it may help. */
+import { setMaxListeners } from 'node:events';
 import type { Archive } from '../../lib/catalog/dataset-schema.js';
-import { backoffMs } from '../../lib/core/backoff.js';
-import { MillraceError, throwIfAborted } from '../../lib/core/errors.js';
-import { sleep } from '../../lib/platform/lifecycle.js';
-import { packageVersion } from '../../lib/platform/package-root.js';
-import { formatBytes, formatDuration, type Reporter } from '../../lib/platform/progress.js';
-import { headProblem, withHead } from './body-head.js';
-import { requireSpace } from './free-space.js';
+import { throwIfAborted } from '../../lib/core/errors.js';
+import { formatBytes, type Reporter } from '../../lib/platform/progress.js';
+import { headProblem, readHead } from './body-head.js';
+import { hasDigest } from './expected-digest.js';
 import { httpGet, type HttpOptions, type Response } from './http-get.js';
-import type { PartFile } from './part-file.js';
-import { agreesWith } from './response-headers.js';
-import { judgeResponse, type Asked, type Verdict } from './response-verdict.js';
+import { Intake, type TransferTally } from './intake.js';
+import type { PartFile, PartSource } from './part-file.js';
+import { preallocate } from './preallocate.js';
+import type { RateLimit } from './rate-limit.js';
+import { requestHeaders } from './request-headers.js';
+import { headerOf, type Validator } from './response-headers.js';
+import { judgeResponse, restartReason, type Asked, type Verdict } from './response-verdict.js';
+import { SegmentCrew } from './segment-crew.js';
+import type { Segment } from './segment-plan.js';
+import type { Source, SourcePool } from './source-pool.js';
+import type { SpaceLedger } from './space-ledger.js';
 import { TransferBrokenError, TransferRefusedError } from './transfer-errors.js';
-
-/** What the transfers of an archive did, added up over tries and sources. */
-export interface TransferTally {
-  /** Bytes of bodies received. */
-  bytesFetched: number;
-  /** Offsets at which a broken transfer was gone on with. */
-  readonly resumedAt: number[];
-}
+import { segmentBytesOf } from './transfer-options.js';
 
 export interface TransferContext extends HttpOptions {
   readonly archive: Archive;
+  readonly sources: SourcePool;
+  readonly rateLimit: RateLimit | undefined;
+  readonly space: SpaceLedger;
   readonly reporter: Reporter;
   readonly tally: TransferTally;
   /** Called as bytes come. */
@@ -30,188 +32,236 @@ export interface TransferContext extends HttpOptions {
 }
 
 /**
- * Fetches from `url` until `part` is whole; data and journal are flushed whenever a try ends, however it ends.
- * Throws ERR_TRANSFER_REFUSED when the source cannot give the file, ERR_TRANSFER when its tries are used up, ERR_DISK,
- * InterruptedError.
+ * Fetches until `part` is whole; data and journal are flushed whenever a try ends, however it ends. Throws what
+ * {@link SourcePool.attempt} throws, ERR_DISK, ERR_LOCKED, InterruptedError.
  */
-export async function transfer(url: string, part: PartFile, context: TransferContext): Promise<void> {
-  await new Transfer(url, part, context).run();
+export async function transfer(part: PartFile, context: TransferContext): Promise<void> {
+  await new Transfer(part, context).run();
+}
+
+/** One answer of a source, and what was asked. */
+interface Answer {
+  readonly source: Source;
+  readonly countBytes: (numBytes: number) => void;
+  readonly asked: Asked;
+  readonly response: Response;
+  readonly http: HttpOptions;
+  /** Ends this exchange and the crew's. */
+  readonly stop: AbortController;
 }
 
 class Transfer {
-  readonly #url: string;
   readonly #part: PartFile;
+  readonly #intake: Intake;
   readonly #context: TransferContext;
+  readonly #hasDigest: boolean;
   #restartsLeft: number;
   /** Why the next request asks for the whole file though a part is at hand. */
   #wholeBecause: string | undefined;
+  /** The connections beside the one that this class holds. */
+  #crew: SegmentCrew | undefined;
 
-  constructor(url: string, part: PartFile, context: TransferContext) {
-    this.#url = url;
+  constructor(part: PartFile, context: TransferContext) {
     this.#part = part;
     this.#context = context;
+    this.#intake = new Intake({ part, ...context });
+    this.#hasDigest = hasDigest(context.archive);
     this.#restartsLeft = context.transfer.maxRestarts;
   }
 
   async run(): Promise<void> {
-    const { archive, reporter, signal, tally, transfer: limits } = this.#context;
-    let attempt = 0;
+    const { signal, sources } = this.#context;
     while (!this.#part.isWhole) {
       throwIfAborted(signal);
-      const fetchedBefore = tally.bytesFetched;
       try {
-        await this.#fetchOnce();
+        await sources.attempt(signal, (source, countBytes) => this.#fetchOnce(source, countBytes));
+        await this.#crew?.join();
+        this.#wholeBecause ??= this.#crew?.changeReason;
       } catch (error) {
-        if (!(error instanceof TransferBrokenError)) throw error;
-        attempt = tally.bytesFetched > fetchedBefore ? 0 : attempt + 1;
-        if (attempt >= limits.maxAttempts) throw this.#givenUp(attempt, error);
-        const waitMs = Math.min(error.retryAfterMs ?? backoffMs(attempt, limits.backoff), limits.maxRetryAfterMs);
-        const text = `${archive.file}: ${error.reason}; trying again in ${formatDuration(waitMs / 1000)}`;
-        reporter.event('retry', text, { file: archive.file, reason: error.reason, waitMs });
-        await sleep(waitMs, signal);
+        // What came is kept; why it is not all of it is what has to be heard.
+        await this.#endCrew();
+        await this.#part.checkpoint().catch(() => undefined);
+        throw error;
       }
+      await this.#endCrew();
+      await this.#part.checkpoint();
     }
   }
 
-  async #fetchOnce(): Promise<void> {
-    const part = this.#part;
-    const asked: Asked = {
-      offset: this.#canResume() ? part.offset : 0,
-      totalBytes: part.source?.totalBytes,
-      // Another source has its own idea of validators.
-      validator: part.source?.url === this.#url ? part.source.validator : undefined,
-      expectedBytes: this.#context.archive.bytes,
+  async #endCrew(): Promise<void> {
+    await this.#crew?.end();
+    this.#crew = undefined;
+  }
+
+  async #fetchOnce(source: Source, countBytes: (numBytes: number) => void): Promise<void> {
+    const { signal } = this.#context;
+    const stop = new AbortController();
+    const http = {
+      ...this.#context,
+      signal: AbortSignal.any(signal === undefined ? [stop.signal] : [signal, stop.signal]),
     };
-    const response = await httpGet(this.#url, requestHeaders(asked), this.#context);
+    // One for each connection, and Node takes more than ten for a leak.
+    setMaxListeners(0, http.signal);
+    const { plan } = this.#intake;
+    const segment = this.#canResume(source) ? plan.claim(this.#totalBytes ?? Infinity, this.#maxBytes) : undefined;
+    const asked = this.#asked(source, segment);
     try {
-      const verdict = judgeResponse(response.status, response.headers, asked, Date.now());
-      switch (verdict.kind) {
-        case 'refuse':
-          throw this.#refused(verdict.reason);
-        case 'retry':
-          throw new TransferBrokenError(this.#url, verdict.reason, { retryAfterMs: verdict.retryAfterMs });
-        case 'ask-whole':
-          this.#wholeBecause = verdict.reason;
-          break;
-        case 'complete':
-          part.continueFrom({ url: this.#url, validator: asked.validator, totalBytes: verdict.totalBytes });
-          break;
-        case 'rest':
-          await this.#takeRest(response, verdict);
-          break;
-        case 'whole':
-          this.#wholeBecause ??= restartReason(response, asked);
-          await this.#takeWhole(response, verdict);
-          break;
-      }
+      const end = segment === undefined || segment.end === asked.totalBytes ? Infinity : segment.end;
+      const response = await httpGet(source.url, requestHeaders(asked, end), http);
+      await this.#take({ source, countBytes, asked, response, http, stop }, segment).finally(() => response.discard());
+    } catch (error) {
+      // The crew has ended it, and says why itself.
+      if (!stop.signal.aborted || signal?.aborted === true) throw error;
     } finally {
-      response.discard();
-      await part.checkpoint();
+      if (segment !== undefined) plan.release(segment);
     }
   }
 
   /** Bytes are only joined when something proves them parts of one file: a validator, or the digest at the end. */
-  #canResume(): boolean {
-    const { offset, source } = this.#part;
-    if (this.#wholeBecause !== undefined || offset === 0 || source === undefined) return false;
-    if (source.url === this.#url && source.validator !== undefined) return true;
-    const { md5, bytes } = this.#context.archive;
-    return md5 !== undefined && (source.totalBytes ?? bytes) !== undefined;
+  #canResume({ key }: Source): boolean {
+    const { ranges, source } = this.#part;
+    if (this.#wholeBecause !== undefined || ranges.numBytes === 0 || source === undefined) return false;
+    if (source.source === key && source.validator !== undefined) return true;
+    return this.#hasDigest && (source.totalBytes ?? this.#context.archive.bytes) !== undefined;
   }
 
-  async #takeRest(response: Response, { totalBytes, validator }: Verdict & { kind: 'rest' }): Promise<void> {
-    const part = this.#part;
-    const { archive, reporter, tally } = this.#context;
-    const { offset } = part;
-    await requireSpace(part.path, totalBytes - offset);
-    part.continueFrom({ url: this.#url, validator, totalBytes });
-    tally.resumedAt.push(offset);
-    const text = `${archive.file}: resumed at ${formatBytes(offset)} of ${formatBytes(totalBytes)}`;
-    reporter.event('resumed', text, { file: archive.file, offset });
-    for await (const chunk of response.readBody()) await this.#take(chunk, totalBytes);
-    this.#requireEnd(totalBytes);
+  #asked(source: Source, segment: Segment | undefined): Asked {
+    const begun = this.#part.source;
+    return {
+      offset: segment?.position,
+      totalBytes: begun?.totalBytes,
+      // Another source has its own idea of validators.
+      validator: source.validator ?? (begun?.source === source.key ? begun.validator : undefined),
+      expectedBytes: this.#context.archive.bytes,
+    };
   }
 
-  async #takeWhole(response: Response, verdict: Verdict & { kind: 'whole' }): Promise<void> {
-    const part = this.#part;
-    const { archive } = this.#context;
-    const hasDigest = archive.md5 !== undefined;
-    const totalBytes = verdict.totalBytes ?? archive.bytes;
-    if (!verdict.isDelimited && totalBytes === undefined && !hasDigest) {
-      throw this.#refused('nobody says how long the file is, so that a cut would go unnoticed; give its MD5');
+  async #take(answer: Answer, segment: Segment | undefined): Promise<void> {
+    const { source, asked, response } = answer;
+    const verdict = judgeResponse(response.status, response.headers, asked, Date.now());
+    this.#requireSameFile(verdict, answer);
+    switch (verdict.kind) {
+      case 'refuse':
+        throw new TransferRefusedError(source.url, verdict.reason);
+      case 'retry':
+        throw new TransferBrokenError(source.url, verdict.reason, verdict);
+      case 'ask-whole':
+        this.#wholeBecause = verdict.reason;
+        break;
+      case 'complete':
+        this.#part.continueFrom({ ...this.#sourceOf(source, asked.validator), totalBytes: verdict.totalBytes });
+        break;
+      case 'rest':
+        if (segment !== undefined) await this.#takeRest(answer, segment, verdict);
+        break;
+      case 'whole':
+        if (segment !== undefined) this.#intake.plan.release(segment);
+        this.#wholeBecause ??= restartReason(response.headers, asked);
+        await this.#takeWhole(answer, verdict);
+        break;
     }
-    let isBegun = false;
-    for await (const chunk of withHead(response.readBody())) {
-      if (!isBegun) {
-        // Only now is what is at hand given up: a page that says "log in" must not cost the part.
-        const problem = headProblem(archive.file, chunk, hasDigest);
-        if (problem !== undefined) throw this.#refused(problem);
-        if (totalBytes !== undefined) await requireSpace(part.path, totalBytes - part.offset);
-        await this.#beginAnew({ validator: verdict.validator, totalBytes });
-        isBegun = true;
+  }
+
+  /** A mirror that has another file, or cannot go on with one, is no reason to give up what others brought and can go on with. */
+  #requireSameFile(verdict: Verdict, { source, asked, response }: Answer): void {
+    const isOther = asked.offset !== undefined && this.#part.source?.source !== source.key;
+    if (!isOther || !this.#context.sources.hasOther(source)) return;
+    if (verdict.kind !== 'whole' && verdict.kind !== 'ask-whole') return;
+    const reason = verdict.kind === 'whole' ? restartReason(response.headers, asked) : verdict.reason;
+    throw new TransferRefusedError(source.url, `it does not go on with what other sources began: ${reason}`);
+  }
+
+  async #takeRest(answer: Answer, segment: Segment, verdict: Verdict & { kind: 'rest' }): Promise<void> {
+    const { source, response } = answer;
+    const { archive, reporter, tally } = this.#context;
+    const { totalBytes, validator } = verdict;
+    await this.#makeRoom(totalBytes);
+    source.validator = validator;
+    if (segment.end === Infinity) segment.end = totalBytes;
+    this.#part.continueFrom({ ...this.#sourceOf(source, validator), totalBytes });
+    tally.resumedAt.push(segment.position);
+    const text = `${archive.file}: resumed at ${formatBytes(segment.position)} of ${formatBytes(totalBytes)}`;
+    reporter.event('resumed', text, { file: archive.file, offset: segment.position });
+    this.#hireCrew(answer, segment, true);
+    await this.#intake.receive({ ...answer, segment, chunks: response.readBody() });
+  }
+
+  async #takeWhole(answer: Answer, verdict: Verdict & { kind: 'whole' }): Promise<void> {
+    const { source, response } = answer;
+    const { archive } = this.#context;
+    const totalBytes = verdict.totalBytes ?? archive.bytes;
+    if (!verdict.isDelimited && totalBytes === undefined && !this.#hasDigest) {
+      const reason = 'nobody says how long the file is, so that a cut would go unnoticed; give its MD5';
+      throw new TransferRefusedError(source.url, reason);
+    }
+    const { head, chunks } = await readHead(response.readBody());
+    // Only now is what is at hand given up: a page that says "log in" must not cost the part.
+    const problem = headProblem(archive.file, head, this.#hasDigest);
+    if (problem !== undefined) throw new TransferRefusedError(source.url, problem);
+    await this.#beginAnew(source, verdict.validator, totalBytes);
+    const { plan } = this.#intake;
+    const segment = plan.claim(totalBytes ?? Infinity, Infinity);
+    if (segment !== undefined) {
+      try {
+        if (headerOf(response.headers, 'accept-ranges') !== 'none') this.#hireCrew(answer, segment, false);
+        await this.#intake.receive({ ...answer, segment, chunks });
+      } finally {
+        plan.release(segment);
       }
-      await this.#take(chunk, totalBytes);
     }
     if (totalBytes === undefined) {
-      part.continueFrom({ url: this.#url, validator: verdict.validator, totalBytes: part.offset });
-    } else {
-      this.#requireEnd(totalBytes);
+      const { numBytes } = this.#part.ranges;
+      this.#part.continueFrom({ ...this.#sourceOf(source, verdict.validator), totalBytes: numBytes });
     }
   }
 
-  async #beginAnew(source: Pick<Verdict & { kind: 'whole' }, 'validator' | 'totalBytes'>): Promise<void> {
+  async #beginAnew(source: Source, validator: Validator | undefined, totalBytes: number | undefined): Promise<void> {
     const { archive, reporter } = this.#context;
     const reason = this.#wholeBecause ?? '';
     this.#wholeBecause = undefined;
-    if (this.#part.offset > 0) {
-      if (this.#restartsLeft-- === 0) throw this.#refused(`begun anew too often: ${reason}; use another source`);
+    await this.#context.space.reserve(this.#part.path, totalBytes ?? 0);
+    if (this.#part.ranges.numBytes > 0) {
+      if (this.#restartsLeft-- === 0) {
+        throw new TransferRefusedError(source.url, `begun anew too often: ${reason}; use another source`);
+      }
       reporter.event('restarted', `${archive.file}: starting over: ${reason}`, { file: archive.file, reason });
     }
-    await this.#part.restart({ url: this.#url, ...source });
+    source.validator = validator;
+    await this.#intake.begin({ ...this.#sourceOf(source, validator), totalBytes });
+    if (totalBytes !== undefined) await this.#makeRoom(totalBytes);
   }
 
-  async #take(chunk: Buffer, totalBytes: number | undefined): Promise<void> {
-    const part = this.#part;
-    if (totalBytes !== undefined && part.offset + chunk.length > totalBytes) {
-      throw this.#refused(`the server sends more than the ${totalBytes} bytes of the file`);
-    }
-    this.#context.tally.bytesFetched += chunk.length;
-    await part.append(chunk);
-    this.#context.onBytes(part.offset, totalBytes);
+  async #makeRoom(totalBytes: number): Promise<void> {
+    const { path } = this.#part;
+    await this.#context.space.reserve(path, totalBytes);
+    if (this.#context.transfer.preallocate) await preallocate(path, totalBytes);
   }
 
-  #requireEnd(totalBytes: number): void {
-    const { offset } = this.#part;
-    if (offset < totalBytes) {
-      throw new TransferBrokenError(this.#url, `the body ended at byte ${offset} of ${totalBytes}`);
-    }
+  /** More connections, for a file that is worth them and whose parts can be told to be of one file. */
+  #hireCrew({ source, http, stop }: Answer, segment: Segment, isProven: boolean): void {
+    const totalBytes = this.#totalBytes;
+    if (totalBytes === undefined || this.#maxBytes === Infinity) return;
+    if (!this.#hasDigest && source.validator === undefined) return;
+    const { sources, archive, reporter, transfer: limits } = this.#context;
+    if (totalBytes - this.#part.ranges.numBytes <= segmentBytesOf(limits)) return;
+    this.#crew = new SegmentCrew({
+      ...{ file: archive.file, first: source, segment, isProven, totalBytes },
+      ...{ intake: this.#intake, sources, http, stop, limits, reporter },
+    });
   }
 
-  #refused(reason: string): TransferRefusedError {
-    return new TransferRefusedError(this.#url, reason);
+  /** Bytes to ask for at once: all of them, unless other connections are to have some too. */
+  get #maxBytes(): number {
+    const { transfer: limits } = this.#context;
+    const isShared = limits.connections > 1 && (this.#totalBytes ?? 0) >= limits.minSegmentedBytes;
+    return isShared ? segmentBytesOf(limits) : Infinity;
   }
 
-  #givenUp(attempt: number, last: TransferBrokenError): MillraceError {
-    const { offset } = this.#part;
-    return new MillraceError(
-      'ERR_TRANSFER',
-      `${last.message}; given up after ${attempt} tries without a byte. The same command goes on at byte ${offset}`,
-      { isRetryable: true, cause: last, context: { ...last.context, offset } },
-    );
+  get #totalBytes(): number | undefined {
+    return this.#part.source?.totalBytes;
   }
-}
 
-function requestHeaders({ offset, validator }: Asked): Record<string, string> {
-  return {
-    'user-agent': `millrace/${packageVersion()}`,
-    'accept-encoding': 'identity',
-    ...(offset > 0 && { range: `bytes=${offset}-` }),
-    ...(offset > 0 && validator !== undefined && { 'if-range': validator.value }),
-  };
-}
-
-function restartReason({ headers }: Response, { offset, validator }: Asked): string {
-  if (offset === 0) return 'nothing proves the part to be of this file';
-  const isSame = validator === undefined || agreesWith(headers, validator);
-  return isSame ? 'the server does not resume (it answered 200)' : 'the file changed on the server';
+  #sourceOf({ key }: Source, validator: Validator | undefined): Pick<PartSource, 'source' | 'validator'> {
+    return { source: key, validator };
+  }
 }

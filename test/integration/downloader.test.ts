@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict';
+import { execFileSync } from 'node:child_process';
 import { existsSync, readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
 import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
@@ -174,6 +175,53 @@ describe('downloading archives', () => {
     const summary = await downloadOne(root, archiveOf('images.tar', [pathToFileURL(source).href], EXPECTED));
     assert.equal(summary.isVerified, true);
     assert.equal(statSync(archivePath(root, 'images.tar')).ino, statSync(source).ino);
+  });
+
+  it('looks at the length of a file before it reads it', async () => {
+    await place(BODY.subarray(1));
+    const archive = archiveOf('images.tar', [], EXPECTED);
+    await assert.rejects(downloadOne(root, archive), (error: Error & { context: Record<string, unknown> }) => {
+      assert.deepEqual([error.context['foundBytes'], error.context['foundMd5']], [BODY.length - 1, null]);
+      return true;
+    });
+    const source = join(folder.path, 'short.tar');
+    writeFileSync(source, BODY.subarray(1));
+    const local = archiveOf('images.tar', [pathToFileURL(source).href], EXPECTED);
+    await assert.rejects(downloadOne(root, local), {
+      code: 'ERR_VERIFICATION',
+      message: /expected 3000000 bytes, found 2999999 in/,
+    });
+  });
+
+  it('takes in a local file that another one has no link to, by copying it', async function () {
+    const disk = join(folder.path, 'other-disk');
+    await mkdir(disk);
+    try {
+      execFileSync('mount', ['-t', 'tmpfs', '-o', 'size=8m', 'tmpfs', disk], { stdio: 'ignore' });
+    } catch {
+      this.skip();
+    }
+    try {
+      writeFileSync(join(disk, 'local.tar'), BODY);
+      const url = pathToFileURL(join(disk, 'local.tar')).href;
+      await downloadOne(root, archiveOf('images.tar', [url], EXPECTED));
+      assert.deepEqual(placed(), BODY);
+    } finally {
+      execFileSync('umount', [disk]);
+    }
+  });
+
+  it('sweeps up what killed processes left of this archive, and nothing else', async () => {
+    await place(BODY);
+    const left = ['.images.tar.part.json.123.0123abcd.tmp', '.images.tar.123.0123abcd.tmp'];
+    const others = ['.other.tar.123.0123abcd.tmp', '.images.tar.lock.123.0123abcd.tmp', '.images.tar.notes'];
+    for (const name of [...left, ...others]) writeFileSync(join(archivesFolder(root), name), '');
+    await downloadOne(root, archiveOf('images.tar', [], EXPECTED));
+    const names = readdirSync(archivesFolder(root));
+    assert.deepEqual(
+      [left, others].map((some) => some.filter((name) => names.includes(name))),
+      [[], others],
+    );
   });
 
   it('leaves a wrong local file as it is, and takes the next source', async () => {

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { gzipSync } from 'node:zlib';
 import { packTar } from '../../../../lib/archives/tar-writer.js';
-import { HEAD_BYTES, headProblem, withHead } from '../../../../services/downloader/body-head.js';
+import { HEAD_BYTES, headProblem, readHead } from '../../../../services/downloader/body-head.js';
 
 describe('the head of a body', () => {
   const pages = ['<!doctype html>', '<!DOCTYPE HTML PUBLIC>', '<html>', '\uFEFF<html lang="en">', ' \r\n<HTML>'];
@@ -46,12 +46,14 @@ describe('the head of a body', () => {
   });
 
   it('comes as one chunk, and the rest as it was', async () => {
-    async function* chunksOf(...sizes: number[]): AsyncGenerator<Buffer> {
+    async function* chunksOf(...sizes: number[]): AsyncGenerator<Buffer, void, undefined> {
       for (const size of sizes) yield Promise.resolve(Buffer.alloc(size));
     }
     const sizesOf = async (...sizes: number[]): Promise<number[]> => {
+      const { head, chunks } = await readHead(chunksOf(...sizes));
       const found: number[] = [];
-      for await (const chunk of withHead(chunksOf(...sizes))) found.push(chunk.length);
+      for await (const chunk of chunks) found.push(chunk.length);
+      assert.equal(head.length, found[0]);
       return found;
     };
     assert.deepEqual(await sizesOf(100, 400, 100, 7), [600, 7]);

@@ -1,14 +1,16 @@
 import assert from 'node:assert/strict';
-import { appendFileSync, readFileSync, truncateSync, writeFileSync } from 'node:fs';
+import { appendFileSync, copyFileSync, readFileSync, rmSync, truncateSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { journalPath } from '../../../../services/downloader/journal.js';
-import { PartFile } from '../../../../services/downloader/part-file.js';
+import { journalPath, liveJournalPath, readJournal } from '../../../../services/downloader/journal.js';
+import { PartFile, type PartOptions } from '../../../../services/downloader/part-file.js';
 import { md5Of, noise } from '../../../fixtures/odd-server.js';
 import { temporaryFolder } from '../../../fixtures/temporary-folder.js';
 
 const BODY = noise(3_500_000);
-const SOURCE = { url: 'http://a.example/a', validator: undefined, totalBytes: BODY.length };
-const SELDOM = { checkpointBytes: Infinity, checkpointMs: Infinity };
+const URL = 'http://a.example/a';
+const SOURCE = { source: URL, validator: undefined, totalBytes: BODY.length };
+const SELDOM = { checkpointBytes: Infinity, checkpointMs: Infinity, windowBytes: 1_000_000 };
+const PIECE_BYTES = 77_777;
 
 describe('a part file', () => {
   const folder = temporaryFolder();
@@ -20,80 +22,160 @@ describe('a part file', () => {
     discarded = [];
   });
 
-  const open = (options = SELDOM): Promise<PartFile> =>
-    PartFile.open(path, options, (reason) => void discarded.push(reason));
+  const open = (options: Partial<PartOptions> = {}): Promise<PartFile> =>
+    PartFile.open(path, {
+      ...SELDOM,
+      digestNames: ['md5'],
+      onDiscard: (reason) => void discarded.push(reason),
+      ...options,
+    });
 
-  /** Takes `body` in by pieces of odd size and leaves the part as a killed process would, or flushed. */
-  async function fill(body: Buffer, isFlushed: boolean, options = SELDOM): Promise<void> {
+  async function write(part: PartFile, begin: number, end: number): Promise<void> {
+    if (part.source === undefined) await part.begin(SOURCE);
+    for (let at = begin; at < end; at += PIECE_BYTES) {
+      const middle = Math.min(at + 1000, end);
+      await part.write(at, [BODY.subarray(at, middle), BODY.subarray(middle, Math.min(at + PIECE_BYTES, end))], URL);
+    }
+  }
+
+  /** Leaves the part as a killed process would, or flushed. */
+  async function fill(ranges: [number, number][], isFlushed: boolean, options?: Partial<PartOptions>): Promise<void> {
     const part = await open(options);
-    if (part.source === undefined) await part.restart(SOURCE);
-    for (let at = 0; at < body.length; at += 77_777) await part.append(body.subarray(at, at + 77_777));
+    for (const [begin, end] of ranges) await write(part, begin, end);
     if (isFlushed) await part.checkpoint();
     await part.close();
   }
 
-  async function finish(): Promise<{ offset: number; md5: string }> {
-    const part = await open();
-    const { offset } = part;
-    if (part.source === undefined) await part.restart(SOURCE);
-    await part.append(BODY.subarray(offset));
-    await part.checkpoint();
+  /** What was there when it was opened, and what came out in the end. */
+  async function finish(options?: Partial<PartOptions>) {
+    const part = await open(options);
+    const ranges = part.ranges.toArray();
+    if (part.source === undefined) await part.begin(SOURCE);
+    for (const [begin, end] of part.ranges.gaps(BODY.length)) await write(part, begin, end);
+    assert.equal(part.isWhole, true);
+    const { md5, bytes, ...others } = await part.finish();
     await part.close();
     assert.deepEqual(readFileSync(path), BODY);
-    assert.equal(part.isWhole, true);
-    return { offset, md5: part.digest() };
+    assert.equal(bytes, BODY.length);
+    return { ranges, md5, ...others };
   }
 
+  const MD5 = md5Of(BODY);
+
   it('goes on at its last checkpoint with the state of the hash', async () => {
-    await fill(BODY.subarray(0, 2_000_000), true);
-    assert.deepEqual(await finish(), { offset: 2_000_000, md5: md5Of(BODY) });
+    await fill([[0, 2_000_000]], true);
+    rmSync(liveJournalPath(path));
+    assert.deepEqual(await finish(), { ranges: [[0, 2_000_000]], md5: MD5 });
     assert.deepEqual(discarded, []);
   });
 
-  it('cuts off what was written after the last checkpoint', async () => {
-    await fill(BODY.subarray(0, 2_000_000), true);
-    appendFileSync(path, 'bytes that no journal speaks of');
-    assert.deepEqual(await finish(), { offset: 2_000_000, md5: md5Of(BODY) });
+  it('takes pieces in any order, and hashes them in theirs', async () => {
+    const ranges: [number, number][] = [
+      [1_000_000, 1_500_000],
+      [3_000_000, 3_500_000],
+      [0, 600_000],
+    ];
+    await fill(ranges, true);
+    const { hashedBytes = NaN } = (await readJournal(path)) ?? {};
+    assert.ok(hashedBytes <= 600_000, `hashed ${hashedBytes}`);
+    assert.deepEqual(await finish(), {
+      ranges: [
+        [0, 600_000],
+        [1_000_000, 1_500_000],
+        [3_000_000, 3_500_000],
+      ],
+      md5: MD5,
+    });
+  });
+
+  it('knows what was written when only the process ended, flushed or not', async () => {
+    await fill([[0, 2_000_000]], false);
+    assert.deepEqual(await finish(), { ranges: [[0, 2_000_000]], md5: MD5 });
+  });
+
+  it('trusts what was not flushed only as long as the system is up', async () => {
+    await fill([[0, 2_000_000]], false);
+    const live = JSON.parse(readFileSync(liveJournalPath(path), 'utf8').split('\n')[0]) as object;
+    writeFileSync(liveJournalPath(path), JSON.stringify({ ...live, bootId: 'another boot' }));
+    assert.deepEqual(await finish(), { ranges: [], md5: MD5 });
+  });
+
+  it('ignores the live journal of an earlier part', async () => {
+    await fill([[0, 2_000_000]], true);
+    copyFileSync(liveJournalPath(path), `${path}.old`);
+    rmSync(journalPath(path));
+    await fill([[0, 100_000]], true);
+    copyFileSync(`${path}.old`, liveJournalPath(path));
+    assert.deepEqual((await finish()).ranges, [[0, 100_000]]);
+  });
+
+  it('cuts off what does not belong to it', async () => {
+    await fill([[0, 2_000_000]], true);
+    appendFileSync(path, Buffer.alloc(3_000_000));
+    assert.deepEqual(await finish(), { ranges: [[0, 2_000_000]], md5: MD5 });
   });
 
   it('begins anew when the data is shorter than the journal says', async () => {
-    await fill(BODY.subarray(0, 2_000_000), true);
+    await fill([[0, 2_000_000]], true);
     truncateSync(path, 1_999_999);
-    assert.deepEqual(await finish(), { offset: 0, md5: md5Of(BODY) });
+    assert.deepEqual(await finish(), { ranges: [], md5: MD5 });
     assert.equal(discarded.length, 1);
   });
 
   it('begins anew when there is no journal that it understands', async () => {
-    await fill(BODY.subarray(0, 2_000_000), true);
-    for (const text of ['', '{', '{"formatVersion":2}']) {
+    await fill([[0, 2_000_000]], true);
+    for (const text of ['', '{', '{"formatVersion":1}']) {
       writeFileSync(journalPath(path), text);
-      assert.deepEqual(await finish(), { offset: 0, md5: md5Of(BODY) });
+      assert.deepEqual(await finish(), { ranges: [], md5: MD5 });
     }
   });
 
   it('hashes its bytes again when the state of the hash is of another build', async () => {
-    await fill(BODY.subarray(0, 2_000_000), true);
+    await fill([[0, 2_000_000]], true);
+    rmSync(liveJournalPath(path));
     const journal = JSON.parse(readFileSync(journalPath(path), 'utf8')) as object;
-    writeFileSync(journalPath(path), JSON.stringify({ ...journal, md5State: 'AAAA' }));
-    assert.deepEqual(await finish(), { offset: 2_000_000, md5: md5Of(BODY) });
+    writeFileSync(journalPath(path), JSON.stringify({ ...journal, hashStates: { md5: 'AAAA' } }));
+    assert.deepEqual(await finish(), { ranges: [[0, 2_000_000]], md5: MD5 });
+  });
+
+  it('makes all the digests that are wanted, also when they are asked for later', async () => {
+    await fill([[0, 2_000_000]], true);
+    const digests = await finish({ digestNames: ['md5', 'sha1', 'sha256'] });
+    assert.equal(digests.md5, MD5);
+    assert.match(digests.sha1 ?? '', /^[0-9a-f]{40}$/);
+    assert.match(digests.sha256 ?? '', /^[0-9a-f]{64}$/);
   });
 
   it('makes checkpoints by itself as bytes come', async () => {
-    await fill(BODY.subarray(0, 2_500_000), false, { ...SELDOM, checkpointBytes: 1_000_000 });
-    const { offset, md5 } = await finish();
-    assert.ok(offset >= 2_000_000 && offset < 2_500_000, `offset ${offset}`);
-    assert.equal(md5, md5Of(BODY));
+    await fill([[0, 2_500_000]], false, { checkpointBytes: 1_000_000 });
+    rmSync(liveJournalPath(path));
+    const { ranges, md5 } = await finish();
+    assert.equal(ranges.length, 1);
+    const [[begin, end]] = ranges;
+    assert.ok(begin === 0 && end >= 2_000_000 && end < 2_500_000, `[${begin}, ${end})`);
+    assert.equal(md5, MD5);
   });
 
   it('never keeps a journal of other bytes when it begins anew', async () => {
-    await fill(BODY.subarray(0, 2_000_000), true);
+    await fill([[0, 2_000_000]], true);
     const part = await open();
-    await part.restart({ ...SOURCE, url: 'http://b.example/b' });
-    await part.append(noise(2_600_000).reverse());
+    await part.begin({ ...SOURCE, source: 'http://b.example/b' });
     await part.close();
     const reopened = await open();
-    assert.equal(reopened.offset, 0);
-    assert.equal(reopened.source?.url, 'http://b.example/b');
+    assert.equal(reopened.ranges.numBytes, 0);
+    assert.equal(reopened.source?.source, 'http://b.example/b');
     await reopened.close();
+  });
+
+  it('is lost to the process that opens it last, without a lock', async () => {
+    const first = await open();
+    await write(first, 0, 500_000);
+    const second = await open();
+    await assert.rejects(first.write(500_000, [BODY.subarray(500_000, 600_000)], URL), { code: 'ERR_LOCKED' });
+    await assert.rejects(first.checkpoint(), { code: 'ERR_LOCKED' });
+    await write(second, 500_000, BODY.length);
+    assert.equal((await second.finish()).md5, MD5);
+    await first.close();
+    await second.close();
   });
 });

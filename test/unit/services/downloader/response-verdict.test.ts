@@ -3,7 +3,7 @@ import type { Headers } from '../../../../services/downloader/response-headers.j
 import { judgeResponse, type Asked, type Verdict } from '../../../../services/downloader/response-verdict.js';
 
 const ETAG = { kind: 'etag', value: '"a"' } as const;
-const WHOLE: Asked = { offset: 0, totalBytes: undefined, validator: undefined, expectedBytes: undefined };
+const WHOLE: Asked = { offset: undefined, totalBytes: undefined, validator: undefined, expectedBytes: undefined };
 const REST: Asked = { offset: 40, totalBytes: 100, validator: ETAG, expectedBytes: undefined };
 
 type Row = [title: string, status: number, headers: Headers, asked: Asked, expected: Partial<Verdict>];
