@@ -12,7 +12,8 @@ import { addImage, createPixelSums, encodePixelSums } from '../lib/shards/pixel-
 import { PIXEL_SUMS_FILE, SHARD_RECORD_FILE, type Rejected, type ShardRecord } from '../lib/shards/shard-record.js';
 import { createShardWriter } from '../lib/shards/shard-writer.js';
 import { mapInOrder } from './map-in-order.js';
-import type { ConvertTask } from './task.js';
+import { startStageClock, type StageClock } from './stage-times.js';
+import type { ConvertedShard, ConvertTask } from './task.js';
 
 export interface ConvertObserver {
   /** Called after each record: how many of the task are written or rejected. */
@@ -39,11 +40,13 @@ export async function convertShard(
   task: ConvertTask,
   observer: ConvertObserver,
   signal: AbortSignal,
-): Promise<ShardRecord> {
-  const shape = { channels: 3, height: task.size, width: task.size };
+): Promise<ConvertedShard> {
+  const clock = startStageClock();
+  const { size, resize, fit } = task;
+  const shape = { channels: 3, height: size, width: size };
   const numRecords = task.keys.length;
   const pipeline = createPixelPipeline({
-    resize: { resize: 'caffe', fit: 'exact', size: shape },
+    resize: { resize, fit, size: shape },
     turbojpeg: findTurbojpeg(readEnvironment().turbojpeg).turbojpeg,
   });
   const sums = createPixelSums(shape);
@@ -52,11 +55,12 @@ export async function convertShard(
   const descriptor = openSync(task.membersPath, 'r');
   try {
     let numDone = 0;
-    const read = (position: number): Promise<Outcome> => readImage(task, position, descriptor, pipeline);
+    const read = (position: number): Promise<Outcome> => readImage(task, position, descriptor, pipeline, clock);
     for await (const outcome of mapInOrder(numRecords, IMAGES_IN_FLIGHT, read)) {
       // Most images are decoded without waiting for anything; only here does the parent's word get through.
       await setImmediate();
       throwIfAborted(signal);
+      clock.lap('decode');
       const key = task.keys[numDone];
       if ('pixels' in outcome) {
         addImage(sums, outcome.pixels);
@@ -67,13 +71,15 @@ export async function convertShard(
         observer.onRejected(left);
       }
       observer.onProgress(++numDone);
+      clock.lap('write');
     }
     const record: ShardRecord = { ...(await writer.finish()), taskDigest: task.taskDigest, rejected };
     await writer.addFile(PIXEL_SUMS_FILE, encodePixelSums(sums));
     await writer.addFile(SHARD_RECORD_FILE, `${JSON.stringify(record)}\n`);
     throwIfAborted(signal);
     await writer.commit();
-    return record;
+    clock.lap('write');
+    return { record, times: clock.times };
   } finally {
     closeSync(descriptor);
     await writer.abandon();
@@ -86,6 +92,7 @@ async function readImage(
   position: number,
   descriptor: number,
   pipeline: PixelPipeline,
+  clock: StageClock,
 ): Promise<Outcome> {
   const offset = task.offsets[position];
   const fileBytes = task.sizes[position];
@@ -94,7 +101,9 @@ async function readImage(
     return { reason: `key of more than ${MAX_KEY_BYTES} bytes` };
   if (fileBytes > MAX_FILE_BYTES) return { reason: `file of ${fileBytes} bytes, more than ${MAX_FILE_BYTES}` };
   try {
+    clock.lap('decode');
     const file = readMember(task.membersPath, descriptor, offset, fileBytes);
+    clock.lap('read');
     return { pixels: (await pipeline.convert(file)).data };
   } catch (error) {
     if (error instanceof MillraceError && error.code === 'ERR_IMAGE_UNREADABLE') return { reason: error.message };

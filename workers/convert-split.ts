@@ -5,6 +5,7 @@ import { readShardRecord, type ShardRecord } from '../lib/shards/shard-record.js
 import type { SplitPlan } from './plan.js';
 import { RejectCounter, type RejectLimit } from './reject-limit.js';
 import { createLocalQueue } from './task-queue.js';
+import type { StageTimes } from './stage-times.js';
 import type { ConvertTask } from './task.js';
 import type { WorkerPool } from './worker-pool.js';
 
@@ -27,6 +28,8 @@ export interface ConvertSplitResult {
   /** Records gone through in this run; those of shards that were there already are not counted. */
   readonly numConverted: number;
   readonly seconds: number;
+  /** Of each shard that was made in this run. */
+  readonly times: readonly StageTimes[];
 }
 
 /**
@@ -45,6 +48,7 @@ export async function convertSplit(
   const ours = Array.from({ length: plan.numShards }, (_, shard) => shard).filter(options.isOurs);
   const doneOfShard = new Map<number, number>();
   const total = ours.reduce((sum, shard) => sum + recordsOf(plan, shard), 0);
+  const times: StageTimes[] = [];
   let numReused = 0;
   const begunAtMs = performance.now();
 
@@ -85,7 +89,9 @@ export async function convertSplit(
           }
         },
       };
-      return await options.pool.convert(task, observer, signal);
+      const made = await options.pool.convert(task, observer, signal);
+      times.push(made.times);
+      return made.record;
     } catch (error) {
       fail(error);
       return undefined;
@@ -97,6 +103,7 @@ export async function convertSplit(
     records: records.filter((record) => record !== undefined),
     numConverted: total - numReused,
     seconds: (performance.now() - begunAtMs) / 1000,
+    times,
   };
 }
 

@@ -1,8 +1,9 @@
 /** Finishing a split whose shards are all there: mean, list of rejected records, and last the manifest, its commit point. */
 import { readdir, readFile, rm } from 'node:fs/promises';
 import { basename, join } from 'node:path';
+import { encodePng, toPicture } from '../lib/pixels/encode.js';
 import { writeFileAtomic } from '../lib/platform/atomic-file.js';
-import { MEAN_FILE, REJECTED_FILE, shardName } from '../lib/platform/root-layout.js';
+import { MEAN_FILE, MEAN_PICTURE_FILE, REJECTED_FILE, shardName } from '../lib/platform/root-layout.js';
 import { encodeBlobProto } from '../lib/shards/blob-proto.js';
 import { versionOf, writeManifest, type Manifest } from '../lib/shards/manifest.js';
 import {
@@ -13,6 +14,7 @@ import {
   mergePixelSums,
 } from '../lib/shards/pixel-sums.js';
 import { PIXEL_SUMS_FILE, SHARD_RECORD_FILE, type ShardRecord } from '../lib/shards/shard-record.js';
+import { countClasses } from './count-classes.js';
 import type { SplitPlan } from './plan.js';
 
 /** Writes what makes a split of its shards. `records` are the shards', in order. */
@@ -31,7 +33,9 @@ export async function finishSplit(
   }
   const statistics = channelStatisticsOf(sums);
   const rejected = records.flatMap((record) => record.rejected);
-  await writeFileAtomic(join(folder, MEAN_FILE), encodeBlobProto(meanImageOf(sums)));
+  const mean = meanImageOf(sums);
+  await writeFileAtomic(join(folder, MEAN_FILE), encodeBlobProto(mean));
+  await writeFileAtomic(join(folder, MEAN_PICTURE_FILE), await encodePng(toPicture(shape, mean.data)));
   await writeFileAtomic(join(folder, REJECTED_FILE), rejected.map((line) => `${JSON.stringify(line)}\n`).join(''));
   await removeOtherShards(folder, records.length);
 
@@ -54,6 +58,7 @@ export async function finishSplit(
       contentDigest,
     })),
     classes: plan.source.classes,
+    classCounts: countClasses(plan, folder, records),
     channelMean: statistics.mean,
     channelStd: statistics.std,
     source: { archives: [...plan.source.files] },

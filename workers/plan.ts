@@ -12,6 +12,8 @@ import type { ConvertTask } from './task.js';
 export interface PlanOptions {
   /** Side of the stored square image in pixels. */
   readonly size: number;
+  readonly resize: PrepareOptions['resize'];
+  readonly fit: PrepareOptions['fit'];
   /** Seed of the order; null: as listed. */
   readonly shuffleSeed: number | null;
   /** Records a shard. Undefined: {@link defaultShardSamples}. */
@@ -55,9 +57,9 @@ export function planSplit(source: SplitSource, options: PlanOptions): SplitPlan 
       source.list === undefined ? `${source.archive.membersPath} under "${source.entry.prefix}"` : 'the label list';
     throw new MillraceError('ERR_NOT_FOUND', `no images in ${where}; check the dataset's archive, layout and prefix`);
   }
-  const { size, shuffleSeed } = options;
+  const { size, resize, fit, shuffleSeed } = options;
   const shardSamples = options.shardSamples ?? defaultShardSamples(numRecords, size);
-  const decided: PrepareOptions = { size, resize: 'caffe', record: 'raw', shuffleSeed, shardSamples };
+  const decided: PrepareOptions = { size, resize, fit, record: 'raw', shuffleSeed, shardSamples };
   const order =
     shuffleSeed === null ? undefined : createPermutation({ numSamples: numRecords, seed: shuffleSeed, epoch: 0 });
   const { index, membersPath } = source.archive;
@@ -75,7 +77,7 @@ export function planSplit(source: SplitSource, options: PlanOptions): SplitPlan 
       const labels = new Int32Array(count);
       const offsets = new Float64Array(count);
       const sizes = new Float64Array(count);
-      const digest = createHash('sha256').update(`raw caffe ${size} ${md5}\n`);
+      const digest = createHash('sha256').update(`raw ${resize} ${fit} ${size} ${md5}\n`);
       for (let i = 0; i < count; i++) {
         const record = order === undefined ? begin + i : order.at(begin + i);
         const member = records.members[record];
@@ -91,6 +93,8 @@ export function planSplit(source: SplitSource, options: PlanOptions): SplitPlan 
         archive: source.entry.archive,
         membersPath,
         size,
+        resize,
+        fit,
         taskDigest: digest.digest('hex'),
         keys,
         labels,

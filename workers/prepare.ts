@@ -10,13 +10,14 @@ import type { Reporter } from '../lib/platform/progress.js';
 import { REJECTED_FILE, splitFolder } from '../lib/platform/root-layout.js';
 import { rejectedSchema } from '../lib/shards/shard-record.js';
 import type { Manifest } from '../lib/shards/manifest.js';
-import { convertSplit } from './convert-split.js';
+import { convertSplit, type ConvertSplitResult } from './convert-split.js';
 import { DatasetFiles } from './dataset-files.js';
 import { findExistingSplit } from './existing-split.js';
 import { finishSplit, removeConversionFiles } from './finish-split.js';
 import { planSplit, type PlanOptions, type SplitPlan } from './plan.js';
 import type { RejectLimit } from './reject-limit.js';
 import { openSplitSource } from './split-source.js';
+import { bindingStage, stageSharesOf, type Stage } from './stage-times.js';
 import { createWorkerPool, type WorkerPool } from './worker-pool.js';
 
 /** Everything is filled in: defaults are the command's. */
@@ -50,6 +51,10 @@ export interface PreparedSplit {
   readonly bytes: number;
   /** Records converted in this run, a second of it; undefined when there was nothing to convert. */
   readonly imagesPerSecond: number | undefined;
+  /** Each stage's share of the workers' time in this run, `[0, 1]`; undefined when there was nothing to convert. */
+  readonly stageShares: Readonly<Record<Stage, number>> | undefined;
+  /** The stage with the largest share. */
+  readonly boundBy: Stage | undefined;
 }
 
 /**
@@ -164,13 +169,14 @@ function conversionOf(
 async function describe(
   folder: string,
   manifest: Manifest,
-  converted: { readonly numConverted: number; readonly seconds: number } | undefined,
+  converted: ConvertSplitResult | undefined,
 ): Promise<PreparedSplit> {
   const rejectedReasons: Record<string, number> = {};
   for (const line of (await readFile(join(folder, REJECTED_FILE), 'utf8')).split('\n').filter(Boolean)) {
     const { reason } = rejectedSchema.parse(JSON.parse(line));
     rejectedReasons[reason] = (rejectedReasons[reason] ?? 0) + 1;
   }
+  const stageShares = stageSharesOf(converted?.times ?? []);
   return {
     split: manifest.split,
     folder,
@@ -182,5 +188,7 @@ async function describe(
     bytes: manifest.shards.reduce((sum, shard) => sum + shard.bytes, 0),
     imagesPerSecond:
       converted === undefined || converted.numConverted === 0 ? undefined : converted.numConverted / converted.seconds,
+    stageShares,
+    boundBy: stageShares && bindingStage(stageShares),
   };
 }

@@ -1,6 +1,8 @@
 /** What the parent and a worker process say to each other. All of it passes Node's structured clone. */
 import type { ErrorCode, ErrorContext } from '../lib/core/errors.js';
+import type { PrepareOptions } from '../lib/shards/manifest.js';
 import type { Rejected, ShardRecord } from '../lib/shards/shard-record.js';
+import type { StageTimes } from './stage-times.js';
 
 /** One shard to make: all that a worker needs to know. The same task gives the same bytes, wherever and whenever it runs. */
 export interface ConvertTask {
@@ -12,6 +14,8 @@ export interface ConvertTask {
   readonly membersPath: string;
   /** Side of the stored square image in pixels. */
   readonly size: number;
+  readonly resize: PrepareOptions['resize'];
+  readonly fit: PrepareOptions['fit'];
   /** SHA-256 over the records and the options, hex. */
   readonly taskDigest: string;
   /** Of each record, in ascending order. The arrays below are as long. */
@@ -22,11 +26,17 @@ export interface ConvertTask {
   readonly sizes: Float64Array;
 }
 
+/** What comes of a task. */
+export interface ConvertedShard {
+  readonly record: ShardRecord;
+  readonly times: StageTimes;
+}
+
 export type WorkerMessage =
   /** `numDone` records of the task are written or rejected. Its absence for long means that the worker hangs. */
   | { readonly kind: 'progress'; readonly numDone: number }
   | { readonly kind: 'rejected'; readonly rejected: Rejected }
-  | { readonly kind: 'done'; readonly record: ShardRecord }
+  | { readonly kind: 'done'; readonly shard: ConvertedShard }
   /** The task cannot be done, by this worker or another one. */
   | {
       readonly kind: 'failed';

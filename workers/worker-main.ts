@@ -25,7 +25,7 @@ async function answer(task: ConvertTask): Promise<void> {
       onProgress: (numDone: number) => say({ kind: 'progress', numDone }),
       onRejected: (rejected: ShardRejected) => say({ kind: 'rejected', rejected }),
     };
-    say({ kind: 'done', record: await convertShard(task, observer, controller.signal) });
+    say({ kind: 'done', shard: await convertShard(task, observer, controller.signal) });
   } catch (error) {
     const isKnown = error instanceof MillraceError;
     const message = !isKnown && error instanceof Error ? String(error.stack) : messageOf(error);

@@ -5,9 +5,8 @@
 import { dirname } from 'node:path';
 import { MillraceError } from '../lib/core/errors.js';
 import { sweepTemporaries } from '../lib/platform/atomic-file.js';
-import type { ShardRecord } from '../lib/shards/shard-record.js';
 import type { ConvertObserver } from './convert-shard.js';
-import type { ConvertTask } from './task.js';
+import type { ConvertedShard, ConvertTask } from './task.js';
 import { WorkerLost, WorkerProcess } from './worker-process.js';
 
 export interface WorkerPoolOptions {
@@ -23,7 +22,7 @@ export interface WorkerPool {
    * Throws ERR_WORKER_LOST, naming shard and image, when the third worker in a row is lost on it; InterruptedError when the
    * signal is aborted, once the worker has cleaned up; and what the task failed of.
    */
-  convert(task: ConvertTask, observer: ConvertObserver, signal: AbortSignal): Promise<ShardRecord>;
+  convert(task: ConvertTask, observer: ConvertObserver, signal: AbortSignal): Promise<ConvertedShard>;
   /** Ends the idle workers. Only when no task is under way. */
   close(): Promise<void>;
 }
@@ -35,12 +34,16 @@ const STOP_GRACE_MS = 6_000;
 export function createWorkerPool({ timeoutMs, onLost }: WorkerPoolOptions): WorkerPool {
   const idle: WorkerProcess[] = [];
 
-  const tryOnce = async (task: ConvertTask, observer: ConvertObserver, signal: AbortSignal): Promise<ShardRecord> => {
+  const tryOnce = async (
+    task: ConvertTask,
+    observer: ConvertObserver,
+    signal: AbortSignal,
+  ): Promise<ConvertedShard> => {
     const worker = idle.pop() ?? new WorkerProcess();
     try {
-      const record = await worker.convert(task, observer, timeoutMs, signal);
+      const shard = await worker.convert(task, observer, timeoutMs, signal);
       idle.push(worker);
-      return record;
+      return shard;
     } catch (error) {
       await worker.stop(error instanceof WorkerLost ? 0 : STOP_GRACE_MS);
       throw error;

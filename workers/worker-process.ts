@@ -2,9 +2,8 @@
 import { fork, type ChildProcess } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
 import { InterruptedError, MillraceError } from '../lib/core/errors.js';
-import type { ShardRecord } from '../lib/shards/shard-record.js';
 import type { ConvertObserver } from './convert-shard.js';
-import type { ConvertTask, WorkerMessage } from './task.js';
+import type { ConvertedShard, ConvertTask, WorkerMessage } from './task.js';
 
 const MAIN = fileURLToPath(new URL('./worker-main.js', import.meta.url));
 
@@ -45,10 +44,10 @@ export class WorkerProcess {
     observer: ConvertObserver,
     timeoutMs: number,
     signal: AbortSignal,
-  ): Promise<ShardRecord> {
+  ): Promise<ConvertedShard> {
     const { child } = this;
     let position = 0;
-    return new Promise<ShardRecord>((resolve, reject) => {
+    return new Promise<ConvertedShard>((resolve, reject) => {
       const settle = (act: () => void): void => {
         clearTimeout(silence);
         child.off('message', hear).off('exit', leave).off('error', fail);
@@ -63,7 +62,7 @@ export class WorkerProcess {
         } else if (message.kind === 'rejected') {
           observer.onRejected(message.rejected);
         } else {
-          settle(() => (message.kind === 'done' ? resolve(message.record) : reject(errorOf(message))));
+          settle(() => (message.kind === 'done' ? resolve(message.shard) : reject(errorOf(message))));
         }
       };
       const leave = (code: number | null, killedBy: string | null): void => {

@@ -16,6 +16,12 @@ export function addPreparationFlags(command: Command): Command {
   return command
     .option('--split <name>', 'one split, or "all"', 'all')
     .option('--size <pixels>', "side of the stored square image (default: the dataset's, usually 256)")
+    .option('--resize <way>', "caffe: OpenCV's pixels, bit for bit; area: smoothed, the better-looking one", 'caffe')
+    .option(
+      '--fit <way>',
+      'exact: the whole image, squeezed to a square; cover: its largest square, from the centre',
+      'exact',
+    )
     .option('--shard-samples <n>', 'records a shard (default: about 1 GB of them, fewer in small splits)')
     .option('--no-shuffle', 'keep the order of the list')
     .option('--shuffle-seed <n>', 'seed of the order of the records', '0')
@@ -36,6 +42,8 @@ export const preparationSchema = z.object({
   dataset: z.string(),
   split: z.string(),
   size: integerFlag(1, 8192).optional(),
+  resize: z.enum(['caffe', 'area'], { error: 'expected caffe or area' }),
+  fit: z.enum(['exact', 'cover'], { error: 'expected exact or cover' }),
   shardSamples: integerFlag(1, 10_000_000).optional(),
   shuffle: z.boolean(),
   shuffleSeed: integerFlag(0),
@@ -67,6 +75,8 @@ export async function toPrepareSettings(
     splits: options.split === 'all' ? defaultSplits(dataset) : chooseSplits(Object.keys(dataset.splits), options.split),
     plan: {
       size: options.size ?? dataset.prepare.size,
+      resize: options.resize,
+      fit: options.fit,
       shuffleSeed: options.shuffle ? options.shuffleSeed : null,
       shardSamples: options.shardSamples,
     },

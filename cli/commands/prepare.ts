@@ -2,6 +2,7 @@ import type { Command } from 'commander';
 import { z } from 'zod';
 import { formatBytes } from '../../lib/platform/progress.js';
 import { prepareDataset, type PreparedSplit } from '../../workers/prepare.js';
+import { STAGES, type Stage } from '../../workers/stage-times.js';
 import { defineCommand } from '../command.js';
 import { addPreparationFlags, preparationSchema, toPrepareSettings } from './preparation.js';
 
@@ -14,6 +15,7 @@ export function addPrepareCommand(program: Command): void {
       'millrace prepare imagenette',
       'millrace prepare ilsvrc2012 --split val --no-shuffle',
       'millrace prepare ilsvrc2012 --size 128 --as ilsvrc2012-128 --workers 8',
+      'millrace prepare ilsvrc2012 --resize area --fit cover --as ilsvrc2012-smooth',
     ],
     flags: (command) =>
       addPreparationFlags(command).option(
@@ -32,8 +34,10 @@ export function addPrepareCommand(program: Command): void {
   });
 }
 
+const STAGE_NAMES: Readonly<Record<Stage, string>> = { read: 'read', decode: 'decode and resize', write: 'write' };
+
 function describe(dataset: string, split: PreparedSplit): string {
-  const { numSamples, numRejected, rejectedReasons, numShards, bytes, imagesPerSecond } = split;
+  const { numSamples, numRejected, rejectedReasons, numShards, bytes, imagesPerSecond, stageShares, boundBy } = split;
   const lines = [
     `${dataset}/${split.split}: ${split.wasPrepared ? 'already prepared' : 'prepared'} in ${split.folder}`,
     `  images    ${numSamples + numRejected} in, ${numSamples} stored, ${numRejected} rejected`,
@@ -41,5 +45,9 @@ function describe(dataset: string, split: PreparedSplit): string {
     `  shards    ${numShards}, ${formatBytes(bytes)}`,
   ];
   if (imagesPerSecond !== undefined) lines.push(`  speed     ${imagesPerSecond.toFixed(0)} images/s`);
+  if (stageShares !== undefined && boundBy !== undefined) {
+    const shares = STAGES.map((stage) => `${STAGE_NAMES[stage]} ${(100 * stageShares[stage]).toFixed(0)} %`);
+    lines.push(`  workers   ${shares.join(', ')} of their time: ${STAGE_NAMES[boundBy]} binds`);
+  }
   return lines.join('\n');
 }

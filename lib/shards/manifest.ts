@@ -22,8 +22,13 @@ const shapeSchema = z.strictObject({
 export const prepareOptionsSchema = z.strictObject({
   /** Side of the stored square image in pixels. */
   size: z.int().positive(),
-  /** `caffe`: OpenCV's INTER_LINEAR on whole images, aspect ratio not kept. */
-  resize: z.literal('caffe'),
+  /** `caffe`: OpenCV's INTER_LINEAR to the last bit. `area`: each pixel by the area that is covered of it, smoothed. */
+  resize: z.enum(['caffe', 'area']),
+  /**
+   * How an image of another shape becomes a square: `exact`: squeezed, aspect ratio not kept. `cover`: its largest square, from
+   * the centre. Manifests that do not say were made when there was only `exact`.
+   */
+  fit: z.enum(['exact', 'cover']).default('exact'),
   /** `raw`: resized pixels, planar B, G, R. */
   record: z.literal('raw'),
   /** Seed of the order of the records; null: as listed. */
@@ -44,6 +49,8 @@ const manifestSchema = z.strictObject({
   shards: z.array(shardFactsSchema.extend({ path: z.string().regex(/^[A-Za-z0-9._-]+$/) })).min(1),
   /** By label: `classes[3]` is class 3. */
   classes: z.array(z.strictObject({ id: z.string(), name: z.string() })),
+  /** Samples by label, as many numbers as there are classes. Absent when nobody counted, or some label is no class. */
+  classCounts: z.array(z.int().min(0)).optional(),
   /** Grey levels, B, G, R. */
   channelMean: z.array(z.number()),
   channelStd: z.array(z.number()),
@@ -93,5 +100,7 @@ export async function readManifest(folder: string): Promise<Manifest | undefined
   const { data } = parsed;
   const numSamples = data.shards.reduce((sum, shard) => sum + shard.numSamples, 0);
   if (numSamples !== data.numSamples) throw fail(`says ${data.numSamples} samples, but its shards hold ${numSamples}`);
+  const numCounted = data.classCounts?.reduce((sum, count) => sum + count, 0) ?? numSamples;
+  if (numCounted !== numSamples) throw fail(`says ${numSamples} samples, but its classes count ${numCounted}`);
   return data;
 }

@@ -105,6 +105,8 @@ describe('a worker pool', () => {
     archive: 'val.tar',
     membersPath: join(folder.path, 'archives', 'val.tar'),
     size: 16,
+    resize: 'caffe',
+    fit: 'exact',
     taskDigest: '0'.repeat(64),
     keys: ['00000000_val_0.JPEG'],
     labels: Int32Array.of(0),

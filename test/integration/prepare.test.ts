@@ -1,10 +1,12 @@
 import assert from 'node:assert/strict';
 import { appendFile, readdir, readFile, rm, truncate, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import sharp from 'sharp';
 import { MillraceError } from '../../lib/core/errors.js';
 import { decodeImage } from '../../lib/pixels/decode.js';
+import { resizeArea } from '../../lib/pixels/resize-area.js';
 import { resizeBilinear } from '../../lib/pixels/resize-bilinear.js';
-import { MEAN_FILE, REJECTED_FILE, splitFolder } from '../../lib/platform/root-layout.js';
+import { MEAN_FILE, MEAN_PICTURE_FILE, REJECTED_FILE, splitFolder } from '../../lib/platform/root-layout.js';
 import { openSplit } from '../../lib/shards/split-reader.js';
 import { inspectSplit } from '../../workers/inspect.js';
 import { convertShare, prepareDataset, type PrepareSettings } from '../../workers/prepare.js';
@@ -39,7 +41,7 @@ describe('prepare', () => {
   it('leaves shards, mean, list of rejected and manifest, and nothing else', async () => {
     const names = await readdir(folder);
     const shards = Array.from({ length: 7 }, (_, i) => `shard-0000${i}`);
-    assert.deepEqual(names.sort(), ['manifest.json', MEAN_FILE, REJECTED_FILE, ...shards].sort());
+    assert.deepEqual(names.sort(), ['manifest.json', MEAN_FILE, MEAN_PICTURE_FILE, REJECTED_FILE, ...shards].sort());
     assert.deepEqual(await readdir(join(folder, shards[0])), ['data.mdb']);
   });
 
@@ -102,9 +104,25 @@ describe('prepare', () => {
     }
   });
 
+  it('draws the mean', async () => {
+    const { data, info } = await sharp(join(folder, MEAN_PICTURE_FILE)).raw().toBuffer({ resolveWithObject: true });
+    assert.deepEqual([info.width, info.height, info.channels], [TINY.size, TINY.size, 3]);
+    const split = await openSplit(folder);
+    await split.close();
+    const plane = TINY.size ** 2;
+    for (const [channel, inMean] of [2, 1, 0].entries()) {
+      const off = Array.from({ length: plane }, (_, i) =>
+        Math.abs(data[i * 3 + channel] - split.mean.data[inMean * plane + i]),
+      );
+      assert.ok(Math.max(...off) <= 0.5, `channel ${channel}`);
+    }
+  });
+
   it('says that it is already prepared, touching nothing', async () => {
     const again = await prepareDataset(settings, false);
-    assert.ok(again.every((split) => split.wasPrepared && split.imagesPerSecond === undefined));
+    assert.ok(
+      again.every((split) => split.wasPrepared && split.imagesPerSecond === undefined && split.boundBy === undefined),
+    );
     assert.equal(again[0].rejectedReasons['not in the archive'], 1);
     assert.deepEqual(await digestTree(join(root.path, 'datasets', 'tiny')), first);
   });
@@ -119,11 +137,32 @@ describe('prepare', () => {
     });
   });
 
+  it('smooths and crops when asked to, and refuses to mix that with what is there', async () => {
+    const plan = { ...settings.plan, resize: 'area', fit: 'cover' } as const;
+    const smooth = as('smooth', { splits: ['val'], plan: { ...plan, shuffleSeed: null } });
+    await prepareDataset(smooth, false);
+    const split = await openSplit(splitFolder(root.path, 'smooth', 'val'));
+    let pixels = new Uint8Array();
+    split.read([3], ({ data }) => (pixels = Uint8Array.from(data)));
+    await split.close();
+    // 24 × 18 leaves the middle 18 × 18.
+    const square = await sharp(await tinyJpeg(90_003))
+      .extract({ left: 3, top: 0, width: 18, height: 18 })
+      .raw()
+      .toBuffer();
+    assert.deepEqual(pixels, resizeArea({ data: square, width: 18, height: 18 }, TINY.size, TINY.size));
+    await assert.rejects(prepareDataset({ ...settings, plan }, false), {
+      code: 'ERR_OPTIONS_DIFFER',
+      message: /resize: there caffe, asked area\n {2}fit: there exact, asked cover/,
+    });
+  });
+
   it('gives the same bytes with one worker, and when machines share the work', async () => {
     await prepareDataset(as('one-worker', { numWorkers: 1 }), false);
     for (const workerIndex of [1, 0, 2]) await convertShare(as('shared'), { workerIndex, workerCount: 3 });
     const [train] = await prepareDataset(as('shared'), false);
     assert.equal(train.imagesPerSecond, undefined, 'all shards were there');
+    assert.equal(train.stageShares, undefined);
     for (const name of ['one-worker', 'shared']) {
       const digests = await digestTree(join(root.path, 'datasets', name));
       const isManifest = (path: string): boolean => path.endsWith('manifest.json');
@@ -185,7 +224,7 @@ describe('prepare', () => {
     await prepareDataset(as('recut', { splits: ['val'] }), false);
     const digests = await digestTree(splitFolder(root.path, 'recut', 'val'));
     assert.equal(digests['shard-00000/data.mdb'], first['val/shard-00000/data.mdb']);
-    assert.equal(Object.keys(digests).length, 4);
+    assert.equal(Object.keys(digests).length, 5);
   });
 
   it('says what to run when an archive is missing', async () => {

@@ -23,6 +23,8 @@ function sourceOf(names: readonly string[], list: string | undefined, prefix = '
   };
 }
 
+const CAFFE = { resize: 'caffe', fit: 'exact' } as const;
+
 function tasksOf(source: SplitSource, options: PlanOptions): ConvertTask[] {
   const plan = planSplit(source, options);
   return Array.from({ length: plan.numShards }, (_, shard) => plan.taskOf(shard, '/split'));
@@ -32,7 +34,7 @@ describe('planSplit', () => {
   const listed = sourceOf(['a.jpg', 'b c.jpg', 'd.jpg'], 'd.jpg 7\nmissing.jpg 1\nb c.jpg -2\nd.jpg 9\n');
 
   it('follows the list: order, labels, spaced and doubled names, and a gap for what is missing', () => {
-    const [task] = tasksOf(listed, { size: 8, shuffleSeed: null });
+    const [task] = tasksOf(listed, { ...CAFFE, size: 8, shuffleSeed: null });
     assert.deepEqual(task.keys, ['00000000_d.jpg', '00000001_missing.jpg', '00000002_b c.jpg', '00000003_d.jpg']);
     assert.deepEqual([...task.labels], [7, 1, -2, 9]);
     assert.deepEqual([...task.offsets], [3072, Number.NaN, 2048, 3072]);
@@ -41,13 +43,13 @@ describe('planSplit', () => {
 
   it('takes labels from folders below the prefix, leaving out what is hidden or lies in none', () => {
     const names = ['s/train/dog/1.jpg', 's/val/cat/9.jpg', 's/train/cat/2.jpg', 's/train/cat/._2.jpg', 's/train/x.csv'];
-    const [task] = tasksOf(sourceOf(names, undefined, 's/train/'), { size: 8, shuffleSeed: null });
+    const [task] = tasksOf(sourceOf(names, undefined, 's/train/'), { ...CAFFE, size: 8, shuffleSeed: null });
     assert.deepEqual(task.keys, ['00000000_dog/1.jpg', '00000001_cat/2.jpg']);
     assert.deepEqual([...task.labels], [1, 0]);
   });
 
   it('refuses a folder that is not among the classes, and a split without images', () => {
-    const options = { size: 8, shuffleSeed: null };
+    const options = { ...CAFFE, size: 8, shuffleSeed: null };
     assert.throws(() => planSplit(sourceOf(['bird/1.jpg'], undefined), options), {
       code: 'ERR_VERIFICATION',
       message: /bird/,
@@ -63,7 +65,7 @@ describe('planSplit', () => {
         fc.nat(),
         (count, shardSamples, seed) => {
           const names = Array.from({ length: count }, (_, i) => `cat/${i}.jpg`);
-          const tasks = tasksOf(sourceOf(names, undefined), { size: 8, shuffleSeed: seed, shardSamples });
+          const tasks = tasksOf(sourceOf(names, undefined), { ...CAFFE, size: 8, shuffleSeed: seed, shardSamples });
           const keys = tasks.flatMap((task) => task.keys);
           assert.deepEqual(keys, keys.toSorted());
           assert.deepEqual(keys.map((key) => key.slice(9)).sort(), names.toSorted());
@@ -75,17 +77,19 @@ describe('planSplit', () => {
 
   it('gives a task another digest when any of its records or options changes, and the same one otherwise', () => {
     const digest = (source: SplitSource, options: PlanOptions): string => tasksOf(source, options)[0].taskDigest;
-    const base = { size: 8, shuffleSeed: 3 };
+    const base = { ...CAFFE, size: 8, shuffleSeed: 3 };
     const same = digest(listed, base);
     assert.equal(digest(listed, { ...base }), same);
     const others = [
       digest(listed, { ...base, size: 9 }),
+      digest(listed, { ...base, resize: 'area' }),
+      digest(listed, { ...base, fit: 'cover' }),
       digest(listed, { ...base, shuffleSeed: null }),
       digest(listed, { ...base, shardSamples: 2 }),
       digest({ ...listed, files: [{ ...listed.files[0], md5: '1'.repeat(32) }] }, base),
       digest({ ...listed, list: parseList('d.jpg 7\nmissing.jpg 1\nb c.jpg -2\nd.jpg 8\n') }, base),
     ];
-    assert.equal(new Set([same, ...others]).size, 6);
+    assert.equal(new Set([same, ...others]).size, 8);
   });
 });
 

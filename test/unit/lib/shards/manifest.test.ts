@@ -16,11 +16,12 @@ const MANIFEST: Manifest = {
     { path: 'shard-00000', numSamples: 2, bytes: 1, sha256: 'a'.repeat(64), contentDigest: 'b'.repeat(64) },
     { path: 'shard-00001', numSamples: 1, bytes: 1, sha256: 'c'.repeat(64), contentDigest: 'd'.repeat(64) },
   ],
-  classes: [],
+  classes: ['cat', 'dog'].map((id) => ({ id, name: id })),
+  classCounts: [1, 2],
   channelMean: [1, 2, 3],
   channelStd: [1, 2, 3],
   source: { archives: [] },
-  options: { size: 2, resize: 'caffe', record: 'raw', shuffleSeed: null, shardSamples: 2 },
+  options: { size: 2, resize: 'caffe', fit: 'exact', record: 'raw', shuffleSeed: null, shardSamples: 2 },
 };
 
 describe('manifest', () => {
@@ -32,6 +33,14 @@ describe('manifest', () => {
     assert.deepEqual(await readManifest(folder.path), MANIFEST);
   });
 
+  it('without a fit is of the time when images were only squeezed', async () => {
+    await writeManifest(folder.path, MANIFEST);
+    const path = join(folder.path, 'manifest.json');
+    writeFileSync(path, readFileSync(path, 'utf8').replace(/ *"fit": "exact",\n/, ''));
+    assert.ok(!readFileSync(path, 'utf8').includes('fit'));
+    assert.deepEqual(await readManifest(folder.path), MANIFEST);
+  });
+
   const damages: [string, (text: string) => string, RegExp][] = [
     ['what is no JSON', (text) => text.slice(0, 40), /not JSON/],
     ['another format version', (text) => text.replace('"formatVersion": 1', '"formatVersion": 2'), /formatVersion/],
@@ -40,6 +49,11 @@ describe('manifest', () => {
       'a count that is not the sum of its shards',
       (text) => text.replace('"numSamples": 3', '"numSamples": 4'),
       /says 4 samples/,
+    ],
+    [
+      'counts of classes that do not come to the samples',
+      (text) => text.replace(/("classCounts": \[\s*)1/, (_, head: string) => `${head}5`),
+      /says 3 samples, but its classes count 7/,
     ],
   ];
   for (const [what, damage, message] of damages) {

@@ -1,0 +1,94 @@
+/** A contact sheet: random samples of a split, or of one shard, in one picture. */
+import { MillraceError } from '../lib/core/errors.js';
+import { createPermutation } from '../lib/core/permutation.js';
+import { decodeImage } from '../lib/pixels/decode.js';
+import { encodeContactSheet, toPicture, type InterleavedImage } from '../lib/pixels/encode.js';
+import type { Datum } from '../lib/shards/datum.js';
+import { openShard } from '../lib/shards/shard-reader.js';
+import { openSplit } from '../lib/shards/split-reader.js';
+
+export interface SheetOptions {
+  /** Samples to draw, at least 1; all when there are not so many. */
+  readonly count: number;
+  /** The same seed draws the same samples. */
+  readonly seed: number;
+}
+
+export interface SheetSample {
+  readonly sampleId: number;
+  readonly key: string;
+  readonly label: number;
+}
+
+export interface ContactSheet {
+  readonly png: Buffer;
+  /** Row by row, in ascending order of ids. */
+  readonly samples: readonly SheetSample[];
+  /** Pictures a row. */
+  readonly columns: number;
+}
+
+/** What samples are drawn from. `visit` is told the place in `ids`; the Datum is valid only inside it. */
+interface SampleSource {
+  readonly numSamples: number;
+  keyOf(sampleId: number): string;
+  read(ids: readonly number[], visit: (datum: Datum, place: number) => void): void;
+}
+
+/** Of a finished split. Throws ERR_NOT_FOUND, ERR_SHARD_CORRUPT. */
+export async function drawSplitSheet(folder: string, options: SheetOptions): Promise<ContactSheet> {
+  const split = await openSplit(folder);
+  try {
+    const source: SampleSource = {
+      numSamples: split.manifest.numSamples,
+      keyOf: (id) => split.keyOf(id),
+      read: (ids, visit) => split.read(ids, visit),
+    };
+    return await drawSheet(source, options);
+  } finally {
+    await split.close();
+  }
+}
+
+/**
+ * Of one environment of Datums, whoever wrote it.
+ * Throws ERR_NOT_FOUND when it is empty, ERR_SHARD_CORRUPT, ERR_IMAGE_UNREADABLE when a record is no picture.
+ */
+export async function drawShardSheet(folder: string, options: SheetOptions): Promise<ContactSheet> {
+  const shard = openShard(folder);
+  const { numSamples } = shard;
+  try {
+    if (numSamples === 0) throw new MillraceError('ERR_NOT_FOUND', `${folder}: there are no records to draw`);
+    const source: SampleSource = {
+      numSamples,
+      keyOf: (id) => shard.keyAt(id),
+      read(ids, visit) {
+        let place = 0;
+        shard.read(ids, (datum) => visit(datum, place++));
+      },
+    };
+    return await drawSheet(source, options);
+  } finally {
+    await shard.close();
+  }
+}
+
+async function drawSheet(source: SampleSource, { count, seed }: SheetOptions): Promise<ContactSheet> {
+  const { numSamples } = source;
+  const order = createPermutation({ numSamples, seed, epoch: 0 });
+  const ids = Array.from({ length: Math.min(count, numSamples) }, (_, i) => order.at(i)).sort((a, b) => a - b);
+  const pictures: Promise<InterleavedImage>[] = [];
+  const samples: SheetSample[] = [];
+  source.read(ids, (datum, place) => {
+    samples[place] = { sampleId: ids[place], key: source.keyOf(ids[place]), label: datum.label };
+    pictures[place] = pictureOf(datum);
+  });
+  const columns = Math.ceil(Math.sqrt(ids.length));
+  return { png: await encodeContactSheet(await Promise.all(pictures), columns), samples, columns };
+}
+
+/** Has its own copy of the data by the time it first waits. */
+async function pictureOf({ shape, data, isEncoded }: Datum): Promise<InterleavedImage> {
+  if (!isEncoded) return toPicture(shape, data);
+  return { ...(await decodeImage(Uint8Array.from(data))), channels: 3 };
+}
