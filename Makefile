@@ -15,7 +15,7 @@ NODE_HEADERS := $(if $(wildcard $(NODE_PREFIX)/include/node/node.h),npm_config_n
 
 SOURCES := $(shell find lib services workers cli bench test protos/gen -name '*.ts' 2>/dev/null)
 
-.PHONY: help run test build lint proto bench clean setup tools turbojpeg coverage
+.PHONY: help run test build lint proto bench bench-download clean setup tools turbojpeg coverage
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -45,8 +45,16 @@ proto: node_modules/.stamp ## generate code from protos/
 	$(BIN)/buf lint
 	$(BIN)/buf generate
 
-bench: build ## benchmarks, into bench/results/
-	@node dist/bench/main.js
+bench: build ## benchmarks of order, pixels and serving, into bench/results/
+	@node dist/bench/main.js order pixels serve
+
+bench-download: build ## the downloader beside curl, wget and aria2c (about ten minutes)
+	$(call need,curl,curl)
+	$(call need,wget,wget)
+	$(call need,aria2c,aria2)
+	$(call need,nginx,nginx-light)
+	$(call need,/usr/bin/time,time)
+	@node dist/bench/main.js download
 
 coverage: build tools ## all tests, with coverage of lines
 	@$(BIN)/c8 --src . --include 'dist/**' --exclude 'dist/test/**' $(BIN)/mocha

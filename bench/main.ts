@@ -1,10 +1,12 @@
-/** `make bench`: all benches, or those that are named. */
+/** `make bench` and its kin: the benches that are named, or all. */
+import { benchDownload } from './download.js';
 import { benchOrder } from './order.js';
 import { benchPixels } from './pixels.js';
 import { benchServe } from './serve.js';
 
 const BENCHES: Readonly<Record<string, () => void | Promise<void>>> = {
   order: benchOrder,
+  download: benchDownload,
   pixels: benchPixels,
   serve: benchServe,
 };

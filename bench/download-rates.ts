@@ -1,0 +1,71 @@
+/** Time to a verified file, against the other tools with md5sum after them. */
+import { spawnSync } from 'node:child_process';
+import { MIB, type BenchArchive } from './download-archive.js';
+import { startNginx } from './download-nginx.js';
+import { startPacedServer } from './download-paced.js';
+import { measureRun, withFolder, type Usage } from './download-run.js';
+import { aria2, curl, millrace, wget, type Tool } from './download-tools.js';
+import { median, publish } from './report.js';
+
+const NUM_RUNS = 5;
+const NUM_BYTES = 1024 * MIB;
+
+interface Run {
+  readonly tool: Usage;
+  /** md5sum of the file afterwards; undefined for the one that verifies by itself. */
+  readonly check: Usage | undefined;
+}
+
+export async function benchRates(archive: BenchArchive): Promise<void> {
+  const nginx = await startNginx(archive);
+  const server = nginx ?? (await startPacedServer(archive, NUM_BYTES, 0));
+  const peers = [curl(), wget(), aria2('-x4', '-s4')];
+  const tools = [...peers, millrace('--md5', archive.md5Of(NUM_BYTES))];
+  const runs = new Map<Tool, Run[]>(tools.map((tool) => [tool, []]));
+  try {
+    for (let run = 0; run < NUM_RUNS; run++) {
+      for (const [tool, past] of runs) {
+        // What an earlier run left to be written is not this one's to pay for.
+        spawnSync('sync');
+        past.push(await fetchOnce(tool, server.url, archive, peers.includes(tool)));
+      }
+    }
+  } finally {
+    await server.close();
+  }
+  const alone = (tool: Tool): number => median((runs.get(tool) ?? []).map((run) => run.tool.seconds));
+  const verified = (tool: Tool): number => median((runs.get(tool) ?? []).map(sum('seconds')));
+  const fastest = (of: typeof alone): number => Math.min(...peers.map(of));
+  publish({
+    name: 'download',
+    title: 'Time to a verified file',
+    notes: [
+      `1 GiB from ${nginx === undefined ? 'a node server (nginx is missing)' : 'nginx'} over loopback into ${archive.folder.replace(/\/[^/]*$/, '')}, medians of ${NUM_RUNS} alternating runs of whole processes.`,
+      'curl, wget and aria2c are followed by md5sum; millrace is given the MD5, checks it as the bytes come, and flushes the file to',
+      'the disk, which the others do not. CPU is user + system of all of it, memory the largest resident set.',
+    ],
+    columns: ['way', 'alone s', 'MB/s', 'of the fastest', 'verified s', 'of the fastest', 'CPU s', 'peak MB'],
+    rows: tools.map((tool) => [
+      `${tool.name}${peers.includes(tool) ? ' + md5sum' : ''}`,
+      alone(tool).toFixed(2),
+      (NUM_BYTES / 1e6 / alone(tool)).toFixed(0),
+      (fastest(alone) / alone(tool)).toFixed(2),
+      verified(tool).toFixed(2),
+      (verified(tool) / fastest(verified)).toFixed(2),
+      median((runs.get(tool) ?? []).map(sum('cpuSeconds'))).toFixed(2),
+      (median((runs.get(tool) ?? []).map((run) => run.tool.peakBytes)) / 1e6).toFixed(0),
+    ]),
+  });
+}
+
+const sum =
+  (what: 'seconds' | 'cpuSeconds') =>
+  ({ tool, check }: Run): number =>
+    tool[what] + (check?.[what] ?? 0);
+
+function fetchOnce(tool: Tool, url: string, archive: BenchArchive, isChecked: boolean): Promise<Run> {
+  return withFolder(archive.folder, async (folder) => ({
+    tool: await measureRun(tool.command(url, folder), folder),
+    check: isChecked ? await measureRun(['md5sum', tool.target(folder)], folder) : undefined,
+  }));
+}
