@@ -2,7 +2,18 @@ import js from '@eslint/js';
 import tseslint from 'typescript-eslint';
 
 export default tseslint.config(
-  { ignores: ['dist/', '.build/', 'coverage/', 'protos/gen/', 'lib/pixels/kernels/', '**/*.cjs', '.venv/', '.millrace/'] },
+  {
+    ignores: [
+      'dist/',
+      '.build/',
+      'coverage/',
+      'protos/gen/',
+      'lib/pixels/kernels/',
+      '**/*.cjs',
+      '.venv/',
+      '.millrace/',
+    ],
+  },
   js.configs.recommended,
   ...tseslint.configs.strictTypeChecked,
   {
