@@ -39,7 +39,8 @@ export function createBatchService(context: ServerContext): UntypedServiceImplem
         (error: unknown) => {
           const code = codeOf(error) ?? 'ERR_INTERNAL';
           context.metrics.streamErrors.inc({ code });
-          log.warn({ err: error, peer, code }, 'stream ended');
+          // A client that goes away is everyday life.
+          log[code === 'ERR_INTERRUPTED' ? 'info' : 'warn']({ err: error, peer, code }, 'stream ended');
           // Not destroy(): a destroyed stream sends no status any more.
           if (!call.cancelled) call.emit('error', serviceErrorOf(error));
         },

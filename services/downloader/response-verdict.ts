@@ -60,6 +60,9 @@ export function judgeResponse(status: number, headers: Headers, asked: Asked, no
   }
   const encoding = headerOf(headers, 'content-encoding');
   if ((status === 200 || status === 206) && encoding !== undefined && encoding !== 'identity') {
+    // Some servers encode only what is asked for in part.
+    if (status === 206 && asked.offset !== undefined)
+      return askWhole(`the server sends the rest in "${encoding}" encoding`, false);
     return {
       kind: 'refuse',
       reason: `the server sends the file in "${encoding}" encoding though asked not to, so lengths and offsets mean nothing; use another source`,

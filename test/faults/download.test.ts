@@ -72,6 +72,12 @@ describe('downloading from servers that misbehave', () => {
         ),
         events: ['retry', 'restarted', 'verified'],
       },
+      'when only the rest comes compressed': {
+        handler: cutThen((exchange) =>
+          send(exchange, BODY, exchange.index === 1 ? { headers: { 'content-encoding': 'gzip' } } : {}),
+        ),
+        events: ['retry', 'restarted', 'verified'],
+      },
       'when the file changed between two requests': {
         handler: (exchange) =>
           exchange.index === 0 ? send(exchange, OTHER, CUT) : send(exchange, BODY, { etag: '"v2"' }),
