@@ -47,8 +47,6 @@ export interface BatchPlanner {
   numSteps(epoch: number): number;
   /** Throws RangeError when the step is not in `[0, numSteps(epoch))` or the world does not divide the global batch. */
   plan(address: BatchAddress, slice: Slice): BatchPlan;
-  /** The address `numSteps` steps on from (epoch, 0), crossing epochs: what a run that counts steps only resumes at. */
-  addressOf(runStep: number): BatchAddress;
 }
 
 export function createBatchPlanner(order: Order): BatchPlanner {
@@ -113,14 +111,5 @@ export function createBatchPlanner(order: Order): BatchPlanner {
     return { epoch, step, ids, epochs, isValid };
   };
 
-  const addressOf = (runStep: number): BatchAddress => {
-    if (endOfEpoch !== 'wrap') {
-      const steps = numSteps(0);
-      return { epoch: Math.floor(runStep / steps), step: runStep % steps };
-    }
-    const epoch = Math.floor((runStep * globalBatchSize) / numSamples);
-    return { epoch, step: runStep - firstRunStep(epoch) };
-  };
-
-  return { order, numSteps, plan, addressOf };
+  return { order, numSteps, plan };
 }

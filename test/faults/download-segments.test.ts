@@ -6,7 +6,8 @@ import { ByteRanges } from '../../services/downloader/byte-ranges.js';
 import { readJournal } from '../../services/downloader/journal.js';
 import { archiveOf, downloadOne, SEGMENTED, type RunOptions } from '../fixtures/download-run.js';
 import { drip, rangeOf, writeRangeHead } from '../fixtures/drip.js';
-import { md5Of, noise, startOddServer, type Handler, type OddServer } from '../fixtures/odd-server.js';
+import { md5Of, noise, type Handler } from '../fixtures/odd-server.js';
+import { oddServers } from '../fixtures/odd-servers.js';
 import { temporaryFolder } from '../fixtures/temporary-folder.js';
 
 const BODY = noise(4_000_000);
@@ -24,21 +25,13 @@ function holdsSpot(exchange: Exchange): boolean {
 
 describe('downloading over several connections, when things go wrong', () => {
   const folder = temporaryFolder();
-  const servers: OddServer[] = [];
+  const { servers, serve, closeAll } = oddServers();
   let root: string;
   let numRoots = 0;
   beforeEach(() => {
     root = join(folder.path, `root-${numRoots++}`);
   });
-  afterEach(async () => {
-    await Promise.all(servers.splice(0).map((server) => server.close()));
-  });
 
-  const serve = async (handler: Handler): Promise<OddServer> => {
-    const server = await startOddServer(handler);
-    servers.push(server);
-    return server;
-  };
   const download = async (handlers: readonly Handler[], options: RunOptions = {}) => {
     for (const handler of handlers.slice(servers.length)) await serve(handler);
     const archive = archiveOf(
@@ -184,7 +177,7 @@ describe('downloading over several connections, when things go wrong', () => {
     for (const order of [0, 1]) {
       root = join(folder.path, `root-${numRoots++}`);
       const handlers: Handler[] = [(exchange) => drip(exchange, BODY), (exchange) => drip(exchange, OTHER)];
-      await Promise.all(servers.splice(0).map((server) => server.close()));
+      await closeAll();
       const { heard, names } = await download(order === 0 ? handlers : handlers.toReversed());
       assert.deepEqual(placed(), BODY);
       assert.ok(heard.some(({ name, fields }) => name === 'source-failed' && fields['code'] === 'ERR_VERIFICATION'));

@@ -7,7 +7,8 @@ import { readJournal } from '../../services/downloader/journal.js';
 import { createRateLimit } from '../../services/downloader/rate-limit.js';
 import { archiveOf, downloadOne, SEGMENTED, type RunOptions } from '../fixtures/download-run.js';
 import { drip, rangeOf, writeRangeHead } from '../fixtures/drip.js';
-import { md5Of, noise, send, startOddServer, type Handler, type OddServer } from '../fixtures/odd-server.js';
+import { md5Of, noise, send, type Handler, type OddServer } from '../fixtures/odd-server.js';
+import { oddServers } from '../fixtures/odd-servers.js';
 import { temporaryFolder } from '../fixtures/temporary-folder.js';
 
 const BODY = noise(6_000_000);
@@ -17,21 +18,13 @@ type Exchange = Parameters<Handler>[0];
 
 describe('downloading over several connections', () => {
   const folder = temporaryFolder();
-  const servers: OddServer[] = [];
+  const { serve } = oddServers();
   let root: string;
   let numRoots = 0;
   beforeEach(() => {
     root = join(folder.path, `root-${numRoots++}`);
   });
-  afterEach(async () => {
-    await Promise.all(servers.splice(0).map((server) => server.close()));
-  });
 
-  const serve = async (handler: Handler): Promise<OddServer> => {
-    const server = await startOddServer(handler);
-    servers.push(server);
-    return server;
-  };
   const download = (urls: readonly string[], options: RunOptions = {}, expected: object = EXPECTED) =>
     downloadOne(root, archiveOf('images.bin', urls, expected), {
       ...options,

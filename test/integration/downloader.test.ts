@@ -9,7 +9,8 @@ import { archivePath, archivesFolder } from '../../lib/platform/root-layout.js';
 import { createArchiveServer } from '../../services/archive-server/archive-server.js';
 import { downloadArchives, downloadDataset, selectArchives } from '../../services/downloader/download-dataset.js';
 import { archiveOf, downloadOne, FAST, listeningReporter } from '../fixtures/download-run.js';
-import { md5Of, noise, send, startOddServer, type Handler, type OddServer } from '../fixtures/odd-server.js';
+import { md5Of, noise, send } from '../fixtures/odd-server.js';
+import { oddServers } from '../fixtures/odd-servers.js';
 import { temporaryFolder } from '../fixtures/temporary-folder.js';
 
 const BODY = noise(3_000_000);
@@ -18,22 +19,14 @@ const EXPECTED = { bytes: BODY.length, md5: MD5 };
 
 describe('downloading archives', () => {
   const folder = temporaryFolder();
-  const servers: OddServer[] = [];
+  const { serve } = oddServers();
   let root: string;
   let numRoots = 0;
 
   beforeEach(() => {
     root = join(folder.path, `root-${numRoots++}`);
   });
-  afterEach(async () => {
-    await Promise.all(servers.splice(0).map((server) => server.close()));
-  });
 
-  const serve = async (handler: Handler): Promise<OddServer> => {
-    const server = await startOddServer(handler);
-    servers.push(server);
-    return server;
-  };
   const placed = (): Buffer => readFileSync(archivePath(root, 'images.tar'));
   const place = async (content: Buffer): Promise<void> => {
     await mkdir(archivesFolder(root), { recursive: true });

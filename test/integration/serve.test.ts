@@ -105,7 +105,7 @@ describe('a batch server', () => {
     const batches = await collect(client, options);
     assert.equal(batches.length, 14);
     batches.forEach((batch, i) => {
-      const address = planner.addressOf(i);
+      const address = { epoch: Math.floor(i / 7), step: i % 7 };
       const plan = planner.plan(address, { rank: 0, worldSize: 1 });
       assert.deepEqual({ epoch: batch.epoch, step: batch.step }, address);
       assert.deepEqual(batch.ids, plan.ids);

@@ -44,19 +44,6 @@ export async function openCheckpointFolder(folder: string): Promise<CheckpointFo
   };
 }
 
-/** Path of the newest checkpoint in a folder. Throws ERR_NOT_FOUND when there is none. */
-export async function newestCheckpoint(folder: string): Promise<string> {
-  try {
-    const name = (await listCheckpoints(folder)).at(-1);
-    if (name !== undefined) return join(folder, name);
-  } catch (error) {
-    if (codeOf(error) !== 'ENOENT') throw error;
-  }
-  throw new MillraceError('ERR_NOT_FOUND', `${folder} holds no checkpoint; train a model first: millrace train`, {
-    context: { path: folder },
-  });
-}
-
 /** Throws ERR_NOT_FOUND, or ERR_VERIFICATION when the file is not a whole checkpoint. */
 export async function readCheckpoint(path: string): Promise<Checkpoint> {
   let bytes: Buffer;

@@ -235,21 +235,6 @@ describe('a batch plan', () => {
     );
   });
 
-  it('finds the address of every step of a run', () => {
-    fc.assert(
-      fc.property(orders, ({ order }) => {
-        const planner = createBatchPlanner(order);
-        if (planner.numSteps(0) === 0 && order.endOfEpoch === 'drop') return;
-        let runStep = 0;
-        for (let epoch = 0; epoch < 3; epoch++) {
-          for (let step = 0; step < planner.numSteps(epoch); step++) {
-            assert.deepEqual(planner.addressOf(runStep++), { epoch, step });
-          }
-        }
-      }),
-    );
-  });
-
   it('refuses a step past the end and a world that does not divide the batch', () => {
     const planner = createBatchPlanner({
       numSamples: 10,

@@ -2,11 +2,7 @@ import assert from 'node:assert/strict';
 import { readdir, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { createModel } from '../../../../../services/trainer/models/catalog.js';
-import {
-  newestCheckpoint,
-  openCheckpointFolder,
-  readCheckpoint,
-} from '../../../../../services/trainer/train/checkpoint-folder.js';
+import { openCheckpointFolder, readCheckpoint } from '../../../../../services/trainer/train/checkpoint-folder.js';
 import {
   checkParameters,
   checkResumable,
@@ -111,7 +107,6 @@ describe('a checkpoint', () => {
     assert.deepEqual((await readdir(path)).sort(), ['step-00000010.safetensors', 'step-100000000.safetensors']);
     const newest = await checkpoints.newest();
     assert.equal(newest, join(path, 'step-100000000.safetensors'));
-    assert.equal(await newestCheckpoint(path), newest);
     assert.deepEqual(await readCheckpoint(newest), checkpointAt(100_000_000));
   });
 
@@ -123,10 +118,6 @@ describe('a checkpoint', () => {
   });
 
   it('that is missing or damaged is named in the error', async () => {
-    await assert.rejects(
-      newestCheckpoint(join(folder.path, 'none')),
-      hasCode('ERR_NOT_FOUND', /none holds no checkpoint/),
-    );
     await assert.rejects(
       readCheckpoint(join(folder.path, 'none')),
       hasCode('ERR_NOT_FOUND', /there is no checkpoint .*none/),
