@@ -3,10 +3,9 @@
 import contextlib
 import io
 import json
-import os
-import signal
 import subprocess
 import tarfile
+import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -59,8 +58,8 @@ def root(tmp_path_factory: pytest.TempPathFactory) -> Path:
 class Server:
     """A batch server as a process of its own."""
 
-    def __init__(self, root: Path) -> None:
-        command = ["node", str(MAIN), "serve", "--root", str(root), "--port", "0", "--json"]
+    def __init__(self, root: Path, port: str = "0") -> None:
+        command = ["node", str(MAIN), "serve", "--root", str(root), "--port", port, "--json"]
         self.process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
         assert self.process.stdout is not None
         for line in self.process.stdout:
@@ -76,6 +75,12 @@ class Server:
         self.process.wait()
         if self.process.stdout is not None:
             self.process.stdout.close()
+
+    def __enter__(self) -> "Server":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.kill()
 
 
 StartServer = Callable[[], Server]
@@ -97,9 +102,8 @@ def start_server(root: Path) -> Iterator[StartServer]:
 @pytest.fixture(scope="session")
 def server(root: Path) -> Iterator[Server]:
     """One for all tests that do it no harm."""
-    server = Server(root)
-    yield server
-    server.kill()
+    with Server(root) as server:
+        yield server
 
 
 @pytest.fixture
@@ -116,8 +120,6 @@ def _no_thread_is_left() -> Iterator[None]:
 
 def lane_threads() -> list[str]:
     """Our receiving threads that run now, by the system's own count (gRPC's idle ones are not ours to end)."""
-    import threading
-
     return [thread.name for thread in threading.enumerate() if thread.name.startswith("millrace-")]
 
 
@@ -126,7 +128,3 @@ def assert_same(got: millrace.Batch, expected: millrace.Batch) -> None:
     assert (got.epoch, got.step, got.is_last_step) == (expected.epoch, expected.step, expected.is_last_step)
     for name in ("images", "labels", "ids", "crop_y", "crop_x", "is_mirrored", "is_valid"):
         np.testing.assert_array_equal(getattr(got, name), getattr(expected, name), err_msg=name)
-
-
-def kill_group(process: subprocess.Popen) -> None:
-    os.killpg(process.pid, signal.SIGKILL)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Iterable
 from typing import Any
 
 from millrace.assembly import Assembly
@@ -57,29 +58,35 @@ class Lane(threading.Thread):
         connection = self._failover.connection
         with connection.open_channel() as channel:
             request = wire_request(self._options, self._position, self._version, self._lane)
-            self._call = connection.stream_batches(channel, request)
-            if self._is_cancelled:
-                self._call.cancel()
-            digest = IdDigest()
-            part: Part | None = None
-            for message in self._call:
-                frame = read_frame(message)
-                if part is None:
-                    batch = self._assembly.claim(self._number)
-                    if batch is None:
-                        return
-                    first_row = self._lane * self._num_rows
-                    part = Part(batch, slice(first_row, first_row + self._num_rows), self._position)
-                if part.take(frame):
-                    digest.add(part.valid_ids())
-                    self._finish(frame, digest)
-                    if frame.header.is_last_step:
-                        digest = IdDigest()
-                    part = None
+            self._call = call = connection.stream_batches(channel, request)
+            try:
+                if not self._is_cancelled:
+                    self._read_frames(call)
+            finally:
+                # Also when the reader stopped early: frees what the server holds for this stream.
+                call.cancel()
         if not (self._is_cancelled or self._is_at_end()):
             raise MillraceError(
                 "ERR_UNAVAILABLE", f"server {connection.server} ended the stream early", is_retryable=True
             )
+
+    def _read_frames(self, call: Iterable[bytes]) -> None:
+        digest = IdDigest()
+        part: Part | None = None
+        for message in call:
+            frame = read_frame(message)
+            if part is None:
+                batch = self._assembly.claim(self._number)
+                if batch is None:
+                    return
+                first_row = self._lane * self._num_rows
+                part = Part(batch, slice(first_row, first_row + self._num_rows), self._position)
+            if part.take(frame):
+                digest.add(part.valid_ids())
+                self._finish(frame, digest)
+                if frame.header.is_last_step:
+                    digest = IdDigest()
+                part = None
 
     def _finish(self, frame: Frame, digest: IdDigest) -> None:
         header = frame.header
