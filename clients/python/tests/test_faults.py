@@ -254,25 +254,21 @@ def test_a_process_that_forks_before_it_streams_may_stream_in_its_children(serve
     assert output == "200\n200\n0\n", errors
 
 
-def test_thirty_epochs_leave_memory_and_threads_as_they_were(client):
+def test_forty_epochs_leave_memory_and_threads_as_they_were(client):
     def usage():
         gc.collect()
         pages = int(Path("/proc/self/statm").read_text().split()[1])
         threads = len(list(Path("/proc/self/task").iterdir()))
         return pages * os.sysconf("SC_PAGE_SIZE"), threads
 
-    stream = client.stream("noise", "train", 8, transform=TRANSFORM, connections=2)
-    with stream:
-        usages = []
-        for batch in stream:
-            batch.normalized()
-            if batch.is_last_step:
-                usages.append(usage())
-            if batch.epoch == 30:
-                break
-    # Of 145 MB of pixels that came by after the fifth epoch nothing is kept; half of it would be noticed.
-    assert usages[29][0] - usages[4][0] < 4 << 20, usages
-    assert usages[29][1] <= usages[4][1], usages
+    usages = []
+    for batch in client.stream("noise", "train", 8, connections=2, epochs=50):
+        batch.normalized()
+        if batch.is_last_step:
+            usages.append(usage())
+    # The C library's arenas grow at first. Of the 38 MB that were received since, and four times as many floats, nothing is kept.
+    assert usages[-1][0] - usages[9][0] < 12 << 20, usages
+    assert usages[-1][1] <= usages[9][1], usages
 
 
 def test_streams_opened_and_closed_leave_nothing(client):
