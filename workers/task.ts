@@ -4,6 +4,9 @@ import type { PrepareOptions } from '../lib/shards/manifest.js';
 import type { Rejected, ShardRecord } from '../lib/shards/shard-record.js';
 import type { StageTimes } from './stage-times.js';
 
+/** Those of a split's options that decide what a record holds. */
+export type RecordOptions = Omit<PrepareOptions, 'shuffleSeed' | 'shardSamples'>;
+
 /** One shard to make: all that a worker needs to know. The same task gives the same bytes, wherever and whenever it runs. */
 export interface ConvertTask {
   /** Where the shard will stand. */
@@ -12,10 +15,7 @@ export interface ConvertTask {
   readonly archive: string;
   /** The file that offsets are of: a tar, or a zip. */
   readonly membersPath: string;
-  /** Side of the stored square image in pixels. */
-  readonly size: number;
-  readonly resize: PrepareOptions['resize'];
-  readonly fit: PrepareOptions['fit'];
+  readonly options: RecordOptions;
   /** SHA-256 over the records and the options, hex. */
   readonly taskDigest: string;
   /** Of each record, in ascending order. The arrays below are as long. */

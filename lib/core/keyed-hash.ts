@@ -33,4 +33,5 @@ export const HashTag = {
   digestHigh: 0x1d000001,
   sampleImage: 0x53000000,
   parameter: 0x57000000,
+  record: 0x52000000,
 } as const;

@@ -18,7 +18,14 @@ function planOf(list: string): SplitPlan {
     classes: ['cat', 'dog', 'eel'].map((id) => ({ id, name: id })),
     files: [{ file: 'a.tar', bytes: 1, md5: '0'.repeat(32) }],
   };
-  return planSplit(source, { size: 8, resize: 'caffe', fit: 'exact', shuffleSeed: null, shardSamples: 2 });
+  return planSplit(source, {
+    size: 8,
+    resize: 'caffe',
+    fit: 'exact',
+    record: 'raw',
+    shuffleSeed: null,
+    shardSamples: 2,
+  });
 }
 
 function shardWithout(...keys: readonly string[]): ShardRecord {
