@@ -3,6 +3,7 @@ import { closeSync, openSync } from 'node:fs';
 import { setImmediate } from 'node:timers/promises';
 import { MillraceError, throwIfAborted } from '../lib/core/errors.js';
 import { numElements } from '../lib/core/tensor.js';
+import { readFolderFile } from '../lib/archives/folder.js';
 import { readMember } from '../lib/archives/read-member.js';
 import { findTurbojpeg } from '../lib/pixels/turbojpeg.js';
 import { readEnvironment } from '../lib/platform/environment.js';
@@ -99,7 +100,10 @@ async function readImage(
   if (fileBytes > MAX_FILE_BYTES) return { reason: `file of ${fileBytes} bytes, more than ${MAX_FILE_BYTES}` };
   try {
     clock.lap('decode');
-    const file = readMember(task.membersPath, descriptor, offset, fileBytes);
+    const file =
+      task.files === undefined
+        ? readMember(task.membersPath, descriptor, offset, fileBytes)
+        : readFolderFile(task.membersPath, task.files[position], fileBytes);
     clock.lap('read');
     return await make(task.keys[position], task.labels[position], file);
   } catch (error) {
