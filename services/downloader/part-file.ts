@@ -167,10 +167,9 @@ export class PartFile {
   async finish(): Promise<FileDigest> {
     const bytes = this.ranges.numBytes;
     try {
-      await this.#follower.reached(bytes);
       if ((await this.#file.stat()).size !== bytes) await this.#file.truncate(bytes);
       await this.checkpoint();
-      const { md5 = '', ...others } = await this.#follower.digests();
+      const { md5 = '', ...others } = await this.#follower.digests(bytes);
       return { bytes, md5, ...others };
     } catch (error) {
       throw toDiskError(error, this.path);
