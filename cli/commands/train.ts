@@ -2,7 +2,7 @@ import type { Command } from 'commander';
 import { join } from 'node:path';
 import { MillraceError } from '../../lib/core/errors.js';
 import type { Transform } from '../../lib/core/transform.js';
-import { openBackend } from '../../services/trainer/backend/backend.js';
+import { BACKEND_NAMES, openBackend } from '../../services/trainer/backend/backend.js';
 import { connect, type Client, type StreamOptions } from '../../services/trainer/client/client.js';
 import { createModel } from '../../services/trainer/models/catalog.js';
 import { DEFAULT_SOLVER } from '../../services/trainer/solver/sgd.js';
@@ -30,7 +30,7 @@ export function addTrainCommand(program: Command): void {
         .option('--split <name>', 'split to learn from (default: train)')
         .option('--test-split <name>', 'split to test on (default: val)')
         .option('--model <name>', 'small-convnet (default)')
-        .option('--backend <name>', 'auto, wasm or cpu (default: auto)')
+        .option('--backend <name>', `${BACKEND_NAMES.join(', ')} (default: auto, the fastest that is here)`)
         .option('--batch-size <count>', "images of a step (default: the dataset's own, or 32)")
         .option('--crop <pixels>', "side of the random crop (default: the dataset's own, or 7/8 of the image)")
         .option('--no-mirror', 'leave half of the images unmirrored as well')
@@ -67,7 +67,7 @@ export function addTrainCommand(program: Command): void {
 }
 
 async function trainWith(client: Client, flags: TrainFlags, context: CommandContext): Promise<void> {
-  const { root, reporter, signal, result } = context;
+  const { environment, root, reporter, signal, result } = context;
   const { name, defaults } = await findTrainTarget(flags.dataset);
   const info = await client.dataset(name, flags.split);
   if (info.classes.length === 0) {
@@ -87,12 +87,13 @@ async function trainWith(client: Client, flags: TrainFlags, context: CommandCont
     transform: { ...transform, cropMode: 'center', mirror: false },
   };
 
-  const backend = await openBackend(flags.backend);
+  const backend = await openBackend(flags.backend, { allowSoftwareGpu: environment.allowSoftwareGpu });
   const model = createModel(flags.model, [cropSize, cropSize, info.shape.channels], info.classes.length);
   reporter.event('backend', `${model.name} on ${backend.name}: ${backend.device}`, {
     model: model.name,
     backend: backend.name,
     device: backend.device,
+    passedOver: backend.passedOver,
   });
   const outcome = await train({
     backend,
@@ -110,7 +111,7 @@ async function trainWith(client: Client, flags: TrainFlags, context: CommandCont
     snapshotEvery: flags.snapshotEvery,
     snapshotFolder: flags.snapshots ?? join(root, 'runs', name),
     resume: flags.resume,
-    annotations: annotate(info, flags.mean),
+    annotations: { ...annotate(info, flags.mean), backend: backend.name, device: backend.device },
     signal,
     reporter,
   });
