@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import type { Tensor, Tensor1D, Tensor2D, Tensor4D } from '@tensorflow/tfjs-core';
+import type { Tensor, Tensor1D, Tensor4D } from '@tensorflow/tfjs-core';
 import { messageOf } from '../../../../../lib/core/errors.js';
 import { mix32 } from '../../../../../lib/core/keyed-hash.js';
 import { openBackend, type BackendName } from '../../../../../services/trainer/backend/backend.js';
