@@ -3,15 +3,15 @@ import { closeSync, openSync } from 'node:fs';
 import { setImmediate } from 'node:timers/promises';
 import { MillraceError, throwIfAborted } from '../lib/core/errors.js';
 import { numElements } from '../lib/core/tensor.js';
+import { readFolderFile } from '../lib/archives/folder.js';
 import { readMember } from '../lib/archives/read-member.js';
-import { createPixelPipeline, type PixelPipeline } from '../lib/pixels/pixel-pipeline.js';
 import { findTurbojpeg } from '../lib/pixels/turbojpeg.js';
 import { readEnvironment } from '../lib/platform/environment.js';
-import { encodeRawDatum } from '../lib/shards/datum.js';
 import { addImage, createPixelSums, encodePixelSums } from '../lib/shards/pixel-sums.js';
 import { PIXEL_SUMS_FILE, SHARD_RECORD_FILE, type Rejected, type ShardRecord } from '../lib/shards/shard-record.js';
 import { createShardWriter } from '../lib/shards/shard-writer.js';
 import { mapInOrder } from './map-in-order.js';
+import { createRecordMaker, type MadeRecord, type RecordMaker } from './record-maker.js';
 import { startStageClock, type StageClock } from './stage-times.js';
 import type { ConvertedShard, ConvertTask } from './task.js';
 
@@ -27,10 +27,10 @@ const IMAGES_IN_FLIGHT = 2;
 const MAX_KEY_BYTES = 511;
 /** More than any image file that decodes within the pixel limit; keeps an absurd member from filling the memory. */
 const MAX_FILE_BYTES = 2 ** 29;
-/** A Datum's fields besides its pixels take less. */
-const MAX_DATUM_OVERHEAD_BYTES = 64;
+/** A Datum's fields besides its data, and what a JPEG may have in it besides its pixels, take less. */
+const MAX_OVERHEAD_BYTES = 8192;
 
-type Outcome = { readonly pixels: Uint8Array } | { readonly reason: string };
+type Outcome = MadeRecord | { readonly reason: string };
 
 /**
  * Makes the shard of a task and commits it by rename; an earlier shard in its place goes. Unreadable images are left out.
@@ -42,29 +42,27 @@ export async function convertShard(
   signal: AbortSignal,
 ): Promise<ConvertedShard> {
   const clock = startStageClock();
-  const { size, resize, fit } = task;
+  const { size, record } = task.options;
   const shape = { channels: 3, height: size, width: size };
   const numRecords = task.keys.length;
-  const pipeline = createPixelPipeline({
-    resize: { resize, fit, size: shape },
-    turbojpeg: findTurbojpeg(readEnvironment().turbojpeg).turbojpeg,
-  });
+  const make = createRecordMaker(task.options, findTurbojpeg(readEnvironment().turbojpeg).turbojpeg);
+  const maxDataBytes = record === 'original' ? Math.max(...task.sizes) : numElements(shape);
   const sums = createPixelSums(shape);
   const rejected: Rejected[] = [];
-  const writer = await createShardWriter(task.folder, numRecords, numElements(shape) + MAX_DATUM_OVERHEAD_BYTES);
+  const writer = await createShardWriter(task.folder, numRecords, maxDataBytes + MAX_OVERHEAD_BYTES);
   const descriptor = openSync(task.membersPath, 'r');
   try {
     let numDone = 0;
-    const read = (position: number): Promise<Outcome> => readImage(task, position, descriptor, pipeline, clock);
+    const read = (position: number): Promise<Outcome> => readImage(task, position, descriptor, make, clock);
     for await (const outcome of mapInOrder(numRecords, IMAGES_IN_FLIGHT, read)) {
       // Most images are decoded without waiting for anything; only here does the parent's word get through.
       await setImmediate();
       throwIfAborted(signal);
       clock.lap('decode');
       const key = task.keys[numDone];
-      if ('pixels' in outcome) {
-        addImage(sums, outcome.pixels);
-        writer.add(Buffer.from(key), encodeRawDatum(shape, outcome.pixels, task.labels[numDone]));
+      if ('value' in outcome) {
+        addImage(sums, outcome.sample.data);
+        writer.add(Buffer.from(key), outcome.value);
       } else {
         const left: Rejected = { archive: task.archive, key, reason: outcome.reason };
         rejected.push(left);
@@ -73,25 +71,25 @@ export async function convertShard(
       observer.onProgress(++numDone);
       clock.lap('write');
     }
-    const record: ShardRecord = { ...(await writer.finish()), taskDigest: task.taskDigest, rejected };
+    const shard: ShardRecord = { ...(await writer.finish()), taskDigest: task.taskDigest, rejected };
     await writer.addFile(PIXEL_SUMS_FILE, encodePixelSums(sums));
-    await writer.addFile(SHARD_RECORD_FILE, `${JSON.stringify(record)}\n`);
+    await writer.addFile(SHARD_RECORD_FILE, `${JSON.stringify(shard)}\n`);
     throwIfAborted(signal);
     await writer.commit();
     clock.lap('write');
-    return { record, times: clock.times };
+    return { record: shard, times: clock.times };
   } finally {
     closeSync(descriptor);
     await writer.abandon();
   }
 }
 
-/** A record's pixels, planar `[3, size, size]` in B, G, R order; or why it cannot be used. */
+/** A record; or why it cannot be used. */
 async function readImage(
   task: ConvertTask,
   position: number,
   descriptor: number,
-  pipeline: PixelPipeline,
+  make: RecordMaker,
   clock: StageClock,
 ): Promise<Outcome> {
   const offset = task.offsets[position];
@@ -102,9 +100,12 @@ async function readImage(
   if (fileBytes > MAX_FILE_BYTES) return { reason: `file of ${fileBytes} bytes, more than ${MAX_FILE_BYTES}` };
   try {
     clock.lap('decode');
-    const file = readMember(task.membersPath, descriptor, offset, fileBytes);
+    const file =
+      task.files === undefined
+        ? readMember(task.membersPath, descriptor, offset, fileBytes)
+        : readFolderFile(task.membersPath, task.files[position], fileBytes);
     clock.lap('read');
-    return { pixels: (await pipeline.convert(file)).data };
+    return await make(task.keys[position], task.labels[position], file);
   } catch (error) {
     if (error instanceof MillraceError && error.code === 'ERR_IMAGE_UNREADABLE') return { reason: error.message };
     throw error;

@@ -107,7 +107,7 @@ function describeSplit({ manifest, labelCounts }: SplitFacts): string {
   const lines = [
     `${manifest.dataset}/${manifest.split}: version ${manifest.version}`,
     `  samples   ${manifest.numSamples}, ${manifest.numRejected} rejected`,
-    `  form      ${options.record} ${shape.channels}×${shape.height}×${shape.width}, planar, ${options.resize} resize, ${options.fit} fit`,
+    `  form      ${describeForm(options)}, served as ${shape.channels}×${shape.height}×${shape.width}: ${options.resize} resize, ${options.fit} fit`,
     `  order     ${options.shuffleSeed === null ? 'as listed' : `shuffled by seed ${options.shuffleSeed}`}`,
     `  shards    ${shards.length} of up to ${options.shardSamples} records, ${formatBytes(bytes)}`,
     `  mean      ${numbers(channelMean)}  (B, G, R)`,
@@ -124,6 +124,13 @@ function describeSplit({ manifest, labelCounts }: SplitFacts): string {
     });
   }
   return lines.join('\n');
+}
+
+function describeForm({ record, rawShare = 0, quality }: Manifest['options']): string {
+  if (record === 'raw') return 'raw pixels, planar';
+  if (record === 'original') return 'original files';
+  const jpeg = `JPEG of quality ${quality ?? '?'}`;
+  return record === 'jpeg' ? jpeg : `${+(100 * rawShare).toFixed(2)} % raw pixels, the rest ${jpeg}`;
 }
 
 function describeCounts(counts: LabelCounts): string {

@@ -5,6 +5,8 @@ import { z } from 'zod';
 import { UsageError } from '../../lib/core/errors.js';
 import { findDataset } from '../../lib/catalog/catalog.js';
 import { defaultSplits } from '../../lib/catalog/dataset-schema.js';
+import { DEFAULT_QUALITY } from '../../lib/pixels/jpeg-encoder.js';
+import type { PrepareOptions } from '../../lib/shards/manifest.js';
 import type { PrepareSettings } from '../../workers/prepare.js';
 import { DEFAULT_REJECT_LIMIT, type RejectLimit } from '../../workers/reject-limit.js';
 import { integerFlag, numberFlag, type CommandContext } from '../command.js';
@@ -22,6 +24,12 @@ export function addPreparationFlags(command: Command): Command {
       'exact: the whole image, squeezed to a square; cover: its largest square, from the centre',
       'exact',
     )
+    .option(
+      '--record <form>',
+      'raw: pixels; jpeg: resized, then encoded; original: the files themselves; mixed:<share>: that share raw, the rest jpeg',
+      'raw',
+    )
+    .option('--quality <n>', `of jpeg records, 1 to 100 (default: ${DEFAULT_QUALITY}, as Caffe)`)
     .option('--shard-samples <n>', 'records a shard (default: about 1 GB of them, fewer in small splits)')
     .option('--no-shuffle', 'keep the order of the list')
     .option('--shuffle-seed <n>', 'seed of the order of the records', '0')
@@ -38,12 +46,22 @@ export function addPreparationFlags(command: Command): Command {
     .option('--as <name>', 'store under another dataset name');
 }
 
+const recordFlag = z
+  .string()
+  .regex(
+    /^(raw|jpeg|original|mixed:(0?\.\d+|[01]|\d\d?(\.\d+)?%))$/,
+    'expected raw, jpeg, original, or mixed:<share>, e.g. mixed:25%',
+  )
+  .transform(toRecordForm);
+
 export const preparationSchema = z.object({
   dataset: z.string(),
   split: z.string(),
   size: integerFlag(1, 8192).optional(),
   resize: z.enum(['caffe', 'area'], { error: 'expected caffe or area' }),
   fit: z.enum(['exact', 'cover'], { error: 'expected exact or cover' }),
+  record: recordFlag,
+  quality: integerFlag(1, 100).optional(),
   shardSamples: integerFlag(1, 10_000_000).optional(),
   shuffle: z.boolean(),
   shuffleSeed: integerFlag(0),
@@ -62,7 +80,7 @@ export const preparationSchema = z.object({
     .optional(),
 });
 
-/** Throws UsageError when there is no such dataset or split. */
+/** Throws UsageError when there is no such dataset or split, or flags do not go together. */
 export async function toPrepareSettings(
   options: z.output<typeof preparationSchema>,
   { root, reporter, signal }: CommandContext,
@@ -77,6 +95,7 @@ export async function toPrepareSettings(
       size: options.size ?? dataset.prepare.size,
       resize: options.resize,
       fit: options.fit,
+      ...recordFormOf(options),
       shuffleSeed: options.shuffle ? options.shuffleSeed : null,
       shardSamples: options.shardSamples,
     },
@@ -99,4 +118,24 @@ function toRejectLimit(text: string): RejectLimit {
   return text.endsWith('%')
     ? { share: Number(text.slice(0, -1)) / 100, atLeast: 0 }
     : { share: 0, atLeast: Number(text) };
+}
+
+interface RecordForm {
+  readonly record: PrepareOptions['record'];
+  readonly rawShare?: number;
+}
+
+function toRecordForm(text: string): RecordForm {
+  if (!text.startsWith('mixed:')) return { record: text as PrepareOptions['record'] };
+  const share = text.slice('mixed:'.length);
+  return { record: 'mixed', rawShare: share.endsWith('%') ? Number(share.slice(0, -1)) / 100 : Number(share) };
+}
+
+function recordFormOf({
+  record,
+  quality,
+}: z.output<typeof preparationSchema>): RecordForm & { readonly quality?: number } {
+  if (record.record === 'jpeg' || record.record === 'mixed') return { ...record, quality: quality ?? DEFAULT_QUALITY };
+  if (quality === undefined) return record;
+  throw new UsageError('--quality', `--quality: nothing is encoded with --record ${record.record}; leave it out`);
 }

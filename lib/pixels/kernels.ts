@@ -184,7 +184,7 @@ export class PixelKernels {
   private take(target: number, size: Size): PlanarImage {
     const { width, height } = size;
     const data = new Uint8Array(this.memory.buffer, target, width * height * NUM_CHANNELS).slice();
-    return { width, height, data };
+    return { width, height, channels: NUM_CHANNELS, data };
   }
 }
 

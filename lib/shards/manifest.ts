@@ -29,8 +29,15 @@ export const prepareOptionsSchema = z.strictObject({
    * the centre. Manifests that do not say were made when there was only `exact`.
    */
   fit: z.enum(['exact', 'cover']).default('exact'),
-  /** `raw`: resized pixels, planar B, G, R. */
-  record: z.literal('raw'),
+  /**
+   * `raw`: resized pixels, planar B, G, R. `jpeg`: resized, then encoded. `mixed`: a share raw, the rest jpeg. `original`: the
+   * file's own bytes, decoded and resized when they are served.
+   */
+  record: z.enum(['raw', 'jpeg', 'original', 'mixed']),
+  /** Of `mixed`: the share of raw records, as `isStoredRaw` chooses them. */
+  rawShare: z.number().min(0).max(1).optional(),
+  /** Of `jpeg` and `mixed`: libjpeg's scale. */
+  quality: z.int().min(1).max(100).optional(),
   /** Seed of the order of the records; null: as listed. */
   shuffleSeed: z.int().min(0).nullable(),
   /** Records planned for a shard, rejected ones included. */
@@ -45,6 +52,7 @@ const manifestSchema = z.strictObject({
   version: z.string(),
   numSamples: z.int().positive(),
   numRejected: z.int().min(0),
+  /** Of a sample as it is served, whatever form its record has. */
   shape: shapeSchema,
   shards: z.array(shardFactsSchema.extend({ path: z.string().regex(/^[A-Za-z0-9._-]+$/) })).min(1),
   /** By label: `classes[3]` is class 3. */

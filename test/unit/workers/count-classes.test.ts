@@ -13,12 +13,19 @@ function planOf(list: string): SplitPlan {
       prefix: '',
       labels: { from: 'list', list: { archive: 'l.txt' } },
     } as const,
-    archive: { membersPath: '/a.tar', index: new MemberIndex() },
+    archive: { membersPath: '/a.tar', isFolder: false, index: new MemberIndex() },
     list: parseList(list),
     classes: ['cat', 'dog', 'eel'].map((id) => ({ id, name: id })),
     files: [{ file: 'a.tar', bytes: 1, md5: '0'.repeat(32) }],
   };
-  return planSplit(source, { size: 8, resize: 'caffe', fit: 'exact', shuffleSeed: null, shardSamples: 2 });
+  return planSplit(source, {
+    size: 8,
+    resize: 'caffe',
+    fit: 'exact',
+    record: 'raw',
+    shuffleSeed: null,
+    shardSamples: 2,
+  });
 }
 
 function shardWithout(...keys: readonly string[]): ShardRecord {

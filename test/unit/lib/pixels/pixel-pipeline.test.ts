@@ -8,7 +8,8 @@ import {
   type PixelPipeline,
   type ResizeOptions,
 } from '../../../../lib/pixels/pixel-pipeline.js';
-import { findTurbojpeg, type Turbojpeg } from '../../../../lib/pixels/turbojpeg.js';
+import type { JpegTarget, Turbojpeg } from '../../../../lib/pixels/turbojpeg-library.js';
+import { findTurbojpeg } from '../../../../lib/pixels/turbojpeg.js';
 
 const CAFFE: ResizeOptions = { resize: 'caffe', fit: 'exact', size: { width: 32, height: 32 } };
 
@@ -101,13 +102,14 @@ describe('a pixel pipeline', () => {
     const frame = file.indexOf(Buffer.from([0xff, 0xc0]));
     file.writeUInt16BE(60_000, frame + 5);
     file.writeUInt16BE(60_000, frame + 7);
-    const asked: (Uint8Array | undefined)[] = [];
+    const asked: (JpegTarget | undefined)[] = [];
     const watched: Turbojpeg = {
       library: 'watched',
       decode: (_, place) => {
-        asked.push(place({ width: 60_000, height: 60_000 }));
-        return undefined;
+        asked.push(place({ width: 60_000, height: 60_000, isGrey: false }));
+        return false;
       },
+      encode: () => Buffer.alloc(0),
     };
     await assertUnreadable(createPixelPipeline({ resize: CAFFE, turbojpeg: watched }), file);
     assert.deepEqual(asked, [undefined]);
@@ -195,7 +197,8 @@ describe('findTurbojpeg', () => {
     const { turbojpeg } = findTurbojpeg();
     if (turbojpeg === undefined) this.skip();
     const file = await picture().jpeg().toBuffer();
-    assert.throws(() => turbojpeg.decode(file, () => new Uint8Array(90 * 60 * 3 - 1)), RangeError);
+    const room = new Uint8Array(90 * 60 * 3 - 1);
+    assert.throws(() => turbojpeg.decode(file, () => ({ width: 90, height: 60, channels: 3, room })), RangeError);
   });
 });
 
