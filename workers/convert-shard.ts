@@ -5,9 +5,11 @@ import { MillraceError, throwIfAborted } from '../lib/core/errors.js';
 import { numElements } from '../lib/core/tensor.js';
 import { readFolderFile } from '../lib/archives/folder.js';
 import { readMember } from '../lib/archives/read-member.js';
+import { MAX_PIXELS } from '../lib/pixels/image.js';
 import { findTurbojpeg } from '../lib/pixels/turbojpeg.js';
 import { readEnvironment } from '../lib/platform/environment.js';
-import { addImage, createPixelSums, encodePixelSums } from '../lib/shards/pixel-sums.js';
+import { shapeOf } from '../lib/shards/manifest.js';
+import { addImage, addPixels, createPixelSums, encodePixelSums, PIXEL_SHAPE } from '../lib/shards/pixel-sums.js';
 import { PIXEL_SUMS_FILE, SHARD_RECORD_FILE, type Rejected, type ShardRecord } from '../lib/shards/shard-record.js';
 import { createShardWriter } from '../lib/shards/shard-writer.js';
 import { mapInOrder } from './map-in-order.js';
@@ -42,14 +44,12 @@ export async function convertShard(
   signal: AbortSignal,
 ): Promise<ConvertedShard> {
   const clock = startStageClock();
-  const { size, record } = task.options;
-  const shape = { channels: 3, height: size, width: size };
   const numRecords = task.keys.length;
   const make = createRecordMaker(task.options, findTurbojpeg(readEnvironment().turbojpeg).turbojpeg);
-  const maxDataBytes = record === 'original' ? Math.max(...task.sizes) : numElements(shape);
-  const sums = createPixelSums(shape);
+  const shape = shapeOf(task.options);
+  const sums = createPixelSums(shape ?? PIXEL_SHAPE);
   const rejected: Rejected[] = [];
-  const writer = await createShardWriter(task.folder, numRecords, maxDataBytes + MAX_OVERHEAD_BYTES);
+  const writer = await createShardWriter(task.folder, numRecords, maxDataBytesOf(task) + MAX_OVERHEAD_BYTES);
   const descriptor = openSync(task.membersPath, 'r');
   try {
     let numDone = 0;
@@ -61,7 +61,8 @@ export async function convertShard(
       clock.lap('decode');
       const key = task.keys[numDone];
       if ('value' in outcome) {
-        addImage(sums, outcome.sample.data);
+        if (shape === null) addPixels(sums, outcome.sample.data);
+        else addImage(sums, outcome.sample.data);
         writer.add(Buffer.from(key), outcome.value);
       } else {
         const left: Rejected = { archive: task.archive, key, reason: outcome.reason };
@@ -82,6 +83,13 @@ export async function convertShard(
     closeSync(descriptor);
     await writer.abandon();
   }
+}
+
+/** Most bytes of data that a record may have. It decides how far the file may grow, not how large it is. */
+function maxDataBytesOf({ options, sizes }: ConvertTask): number {
+  if (options.record === 'original') return Math.max(...sizes);
+  const shape = shapeOf(options);
+  return shape === null ? MAX_PIXELS : numElements(shape);
 }
 
 /** A record; or why it cannot be used. */

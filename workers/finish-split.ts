@@ -4,14 +4,15 @@ import { basename, join } from 'node:path';
 import { encodePng, toPicture } from '../lib/pixels/encode.js';
 import { writeFileAtomic } from '../lib/platform/atomic-file.js';
 import { MEAN_FILE, MEAN_PICTURE_FILE, REJECTED_FILE, shardName } from '../lib/platform/root-layout.js';
-import { encodeBlobProto } from '../lib/shards/blob-proto.js';
-import { versionOf, writeManifest, type Manifest } from '../lib/shards/manifest.js';
+import { encodeBlobProto, type MeanImage } from '../lib/shards/blob-proto.js';
+import { shapeOf, versionOf, writeManifest, type AnyManifest } from '../lib/shards/manifest.js';
 import {
   channelStatisticsOf,
   createPixelSums,
   decodePixelSums,
   meanImageOf,
   mergePixelSums,
+  PIXEL_SHAPE,
 } from '../lib/shards/pixel-sums.js';
 import { PIXEL_SUMS_FILE, SHARD_RECORD_FILE, type ShardRecord } from '../lib/shards/shard-record.js';
 import { countClasses } from './count-classes.js';
@@ -23,31 +24,30 @@ export async function finishSplit(
   plan: SplitPlan,
   folder: string,
   records: readonly ShardRecord[],
-): Promise<Manifest> {
-  const { size } = plan.options;
-  const shape = { height: size, width: size, channels: 3 };
-  const sums = createPixelSums(shape);
+): Promise<AnyManifest> {
+  const shape = shapeOf(plan.options);
+  const sums = createPixelSums(shape ?? PIXEL_SHAPE);
   for (let shard = 0; shard < records.length; shard++) {
     const path = join(folder, shardName(shard), PIXEL_SUMS_FILE);
-    mergePixelSums(sums, decodePixelSums(await readFile(path), shape, path));
+    mergePixelSums(sums, decodePixelSums(await readFile(path), sums.shape, path));
   }
   const statistics = channelStatisticsOf(sums);
   const rejected = records.flatMap((record) => record.rejected);
-  const mean = meanImageOf(sums);
-  await writeFileAtomic(join(folder, MEAN_FILE), encodeBlobProto(mean));
-  await writeFileAtomic(join(folder, MEAN_PICTURE_FILE), await encodePng(toPicture(shape, mean.data)));
+  if (shape === null) await removeMean(folder);
+  else await writeMean(folder, meanImageOf(sums));
   await writeFileAtomic(join(folder, REJECTED_FILE), rejected.map((line) => `${JSON.stringify(line)}\n`).join(''));
   await removeOtherShards(folder, records.length);
 
-  const manifest: Manifest = {
+  const manifest: AnyManifest = {
     formatVersion: 1,
     dataset,
     split: basename(folder),
     version: versionOf(
+      plan.options,
       shape,
       records.map(({ contentDigest }) => contentDigest),
     ),
-    numSamples: sums.numImages,
+    numSamples: records.reduce((sum, { numSamples }) => sum + numSamples, 0),
     numRejected: rejected.length,
     shape,
     shards: records.map(({ numSamples, bytes, sha256, contentDigest }, shard) => ({
@@ -68,8 +68,18 @@ export async function finishSplit(
   return manifest;
 }
 
+async function writeMean(folder: string, mean: MeanImage): Promise<void> {
+  await writeFileAtomic(join(folder, MEAN_FILE), encodeBlobProto(mean));
+  await writeFileAtomic(join(folder, MEAN_PICTURE_FILE), await encodePng(toPicture(mean.shape, mean.data)));
+}
+
+/** An earlier run with other options may have got so far. */
+async function removeMean(folder: string): Promise<void> {
+  for (const file of [MEAN_FILE, MEAN_PICTURE_FILE]) await rm(join(folder, file), { force: true });
+}
+
 /** Removes what only an unfinished split needs. Safe to call again. */
-export async function removeConversionFiles(folder: string, manifest: Manifest): Promise<void> {
+export async function removeConversionFiles(folder: string, manifest: AnyManifest): Promise<void> {
   for (const { path } of manifest.shards) {
     for (const file of [PIXEL_SUMS_FILE, SHARD_RECORD_FILE]) await rm(join(folder, path, file), { force: true });
   }

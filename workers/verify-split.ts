@@ -9,7 +9,7 @@ import { archivePath, MEAN_FILE } from '../lib/platform/root-layout.js';
 import { versionOf, type Manifest } from '../lib/shards/manifest.js';
 import { openShard } from '../lib/shards/shard-reader.js';
 import { sha256OfFile } from '../lib/shards/shard-writer.js';
-import { openSplit } from '../lib/shards/split-reader.js';
+import { openAnySplit } from '../lib/shards/split-reader.js';
 
 type ManifestShard = Manifest['shards'][number];
 
@@ -34,20 +34,22 @@ export interface VerifyResult {
  * InterruptedError.
  */
 export async function verifySplit(folder: string, { root, reporter, signal }: VerifyOptions): Promise<VerifyResult> {
-  const split = await openSplit(folder);
+  const split = await openAnySplit(folder);
   const { manifest, mean } = split;
   await split.close();
   const problems: string[] = [];
   const { shape, shards, source } = manifest;
   const version = versionOf(
+    manifest.options,
     shape,
     shards.map(({ contentDigest }) => contentDigest),
   );
   if (version !== manifest.version)
     problems.push(`${folder}: manifest says version ${manifest.version}, its shards make ${version}`);
   if (
+    mean !== undefined &&
     JSON.stringify(shape, ['height', 'width', 'channels']) !==
-    JSON.stringify(mean.shape, ['height', 'width', 'channels'])
+      JSON.stringify(mean.shape, ['height', 'width', 'channels'])
   ) {
     problems.push(`${join(folder, MEAN_FILE)}: its shape is not the split's`);
   }

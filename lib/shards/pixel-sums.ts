@@ -30,6 +30,29 @@ export function createPixelSums(shape: SampleShape): PixelSums {
   };
 }
 
+/**
+ * The shape of sums over images that differ in shape: each of their pixels counts as an image, so that there is a mean and a
+ * deviation of each channel, and no mean image.
+ */
+export const PIXEL_SHAPE: SampleShape = { height: 1, width: 1, channels: 3 };
+
+/** Adds all pixels of an image of any shape, planar in B, G, R order, to sums of {@link PIXEL_SHAPE}. */
+export function addPixels(target: PixelSums, pixels: Uint8Array): void {
+  const { sums, squares } = target;
+  const plane = pixels.length / PIXEL_SHAPE.channels;
+  for (let channel = 0; channel < PIXEL_SHAPE.channels; channel++) {
+    let sum = 0;
+    let square = 0;
+    for (let i = channel * plane, end = i + plane; i < end; i++) {
+      sum += pixels[i];
+      square += pixels[i] * pixels[i];
+    }
+    sums[channel] += sum;
+    squares[channel] += square;
+  }
+  target.numImages += plane;
+}
+
 /** Adds one image, planar in B, G, R order. */
 export function addImage(target: PixelSums, pixels: Uint8Array): void {
   const { sums, squares, shape } = target;
