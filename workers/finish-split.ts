@@ -1,17 +1,19 @@
 /** Finishing a split whose shards are all there: mean, list of rejected records, and last the manifest, its commit point. */
 import { readdir, readFile, rm } from 'node:fs/promises';
 import { basename, join } from 'node:path';
+import type { SampleShape } from '../lib/core/tensor.js';
 import { encodePng, toPicture } from '../lib/pixels/encode.js';
 import { writeFileAtomic } from '../lib/platform/atomic-file.js';
-import { MEAN_FILE, MEAN_PICTURE_FILE, REJECTED_FILE, shardName } from '../lib/platform/root-layout.js';
+import { MEAN_FILE, MEAN_PICTURE_FILE, REJECTED_FILE, shardName, STD_FILE } from '../lib/platform/root-layout.js';
 import { encodeBlobProto } from '../lib/shards/blob-proto.js';
 import { versionOf, writeManifest, type Manifest } from '../lib/shards/manifest.js';
 import {
   channelStatisticsOf,
-  createPixelSums,
   decodePixelSums,
   meanImageOf,
   mergePixelSums,
+  stdImageOf,
+  type PixelSums,
 } from '../lib/shards/pixel-sums.js';
 import { PIXEL_SUMS_FILE, SHARD_RECORD_FILE, type ShardRecord } from '../lib/shards/shard-record.js';
 import { countClasses } from './count-classes.js';
@@ -26,15 +28,12 @@ export async function finishSplit(
 ): Promise<Manifest> {
   const { size } = plan.options;
   const shape = { height: size, width: size, channels: 3 };
-  const sums = createPixelSums(shape);
-  for (let shard = 0; shard < records.length; shard++) {
-    const path = join(folder, shardName(shard), PIXEL_SUMS_FILE);
-    mergePixelSums(sums, decodePixelSums(await readFile(path), shape, path));
-  }
+  const sums = await mergePixelSums(shape, readPixelSums(folder, shape, records.length));
   const statistics = channelStatisticsOf(sums);
   const rejected = records.flatMap((record) => record.rejected);
   const mean = meanImageOf(sums);
   await writeFileAtomic(join(folder, MEAN_FILE), encodeBlobProto(mean));
+  await writeFileAtomic(join(folder, STD_FILE), encodeBlobProto(stdImageOf(sums)));
   await writeFileAtomic(join(folder, MEAN_PICTURE_FILE), await encodePng(toPicture(shape, mean.data)));
   await writeFileAtomic(join(folder, REJECTED_FILE), rejected.map((line) => `${JSON.stringify(line)}\n`).join(''));
   await removeOtherShards(folder, records.length);
@@ -50,11 +49,10 @@ export async function finishSplit(
     numSamples: sums.numImages,
     numRejected: rejected.length,
     shape,
-    shards: records.map(({ numSamples, bytes, sha256, contentDigest }, shard) => ({
+    shards: records.map(({ numSamples, bytes, contentDigest }, shard) => ({
       path: shardName(shard),
       numSamples,
       bytes,
-      sha256,
       contentDigest,
     })),
     classes: plan.source.classes,
@@ -66,6 +64,13 @@ export async function finishSplit(
   };
   await writeManifest(folder, manifest);
   return manifest;
+}
+
+async function* readPixelSums(folder: string, shape: SampleShape, numShards: number): AsyncGenerator<PixelSums> {
+  for (let shard = 0; shard < numShards; shard++) {
+    const path = join(folder, shardName(shard), PIXEL_SUMS_FILE);
+    yield decodePixelSums(await readFile(path), shape, path);
+  }
 }
 
 /** Removes what only an unfinished split needs. Safe to call again. */
