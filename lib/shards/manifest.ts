@@ -60,7 +60,15 @@ const manifestSchema = z.strictObject({
   numRejected: z.int().min(0),
   /** Of a sample as it is served, whatever form its record has. Null when samples differ in shape; there is no mean image then. */
   shape: shapeSchema.nullable(),
-  shards: z.array(shardFactsSchema.extend({ path: z.string().regex(/^[A-Za-z0-9._-]+$/) })).min(1),
+  shards: z
+    .array(
+      shardFactsSchema.extend({
+        path: z.string().regex(/^[A-Za-z0-9._-]+$/),
+        /** Of the data file. Only manifests that were made before the content digest was found to be enough have it. */
+        sha256: z.string().optional(),
+      }),
+    )
+    .min(1),
   /** By label: `classes[3]` is class 3. */
   classes: z.array(z.strictObject({ id: z.string(), name: z.string() })),
   /** Samples by label, as many numbers as there are classes. Absent when nobody counted, or some label is no class. */
