@@ -19,8 +19,8 @@ RUFF_SCOPE := --config pyproject.toml . ../../examples
 
 SOURCES := $(shell find lib services workers cli bench test protos/gen -name '*.ts' 2>/dev/null)
 
-.PHONY: help run test build lint proto bench bench-download bench-train clean setup tools turbojpeg coverage native-cpu native-gpu \
-	swiftshader python-tools
+.PHONY: help run test build lint proto bench bench-download bench-train clean setup tools python-tools turbojpeg coverage native-cpu native-gpu \
+	swiftshader
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -28,7 +28,7 @@ help: ## list the targets
 run: build ## the main job, end to end: download, shards, batches, training (DATASET=sample or ilsvrc2012-sample)
 	@node dist/cli/main.js run $(DATASET) --root $(ROOT)
 
-test: build tools swiftshader python-tools ## all tests
+test: build tools python-tools swiftshader ## all tests
 	@$(with_vulkan) $(BIN)/mocha
 	@cd $(PYTHON) && .venv/bin/pytest
 

@@ -80,11 +80,11 @@ def main() -> None:
     )
     parser.add_argument("--dataset", default="cifar10")
     parser.add_argument("--small", action="store_true", help="a narrow net and few epochs, for two CPU cores")
-    parser.add_argument("--epochs", type=int, help="default: 30, or 3 with --small")
+    parser.add_argument("--epochs", type=int, help="default: 30, or 4 with --small")
     parser.add_argument("--batch-size", type=int, default=256)
     parser.add_argument("--out", type=Path, default=Path("runs"))
     options = parser.parse_args()
-    epochs = options.epochs or (3 if options.small else 30)
+    epochs = options.epochs or (4 if options.small else 30)
 
     torch.manual_seed(0)
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
@@ -99,7 +99,7 @@ def main() -> None:
         client, options.dataset, "test", 500, shuffle="none", end_of_epoch="pad", transform=plain, device=device
     )
 
-    model = small_resnet(16 if options.small else 64).to(device, memory_format=torch.channels_last)
+    model = small_resnet(8 if options.small else 64).to(device, memory_format=torch.channels_last)
     optimizer = torch.optim.SGD(model.parameters(), lr=0.1, momentum=0.9, weight_decay=5e-4, nesterov=True)
     schedule = torch.optim.lr_scheduler.OneCycleLR(
         optimizer, max_lr=0.4, total_steps=epochs * len(train), pct_start=0.25

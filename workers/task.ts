@@ -28,6 +28,20 @@ export interface ConvertTask {
   readonly files?: readonly string[] | undefined;
 }
 
+/** How a task is tried. */
+export interface Attempt {
+  /** After a worker was lost on the task: one record at a time, each one told of before it is begun. */
+  readonly isCareful: boolean;
+  /** Records that are not even to be read, by their index in the task, and why. */
+  readonly leftOut: ReadonlyMap<number, string>;
+}
+
+/** What a worker is sent. */
+export interface WorkerOrder {
+  readonly task: ConvertTask;
+  readonly attempt: Attempt;
+}
+
 /** What comes of a task. */
 export interface ConvertedShard {
   readonly record: ShardRecord;
@@ -35,7 +49,10 @@ export interface ConvertedShard {
 }
 
 export type WorkerMessage =
-  /** `numDone` records of the task are written or rejected. Its absence for long means that the worker hangs. */
+  /**
+   * `numDone` records of the task are written or rejected: told now and then, or of each record when the attempt is careful. Its
+   * absence for long means that the worker hangs.
+   */
   | { readonly kind: 'progress'; readonly numDone: number }
   | { readonly kind: 'rejected'; readonly rejected: Rejected }
   | { readonly kind: 'done'; readonly shard: ConvertedShard }

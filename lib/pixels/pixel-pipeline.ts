@@ -38,6 +38,8 @@ export interface PixelPipelineOptions {
   readonly turbojpeg: Turbojpeg | undefined;
   /** Default `colour`. */
   readonly colour?: ColourMode;
+  /** Gives the array, of that many bytes, that an image is returned in. Default: a new one each time. */
+  readonly allocate?: ((numBytes: number) => Uint8Array) | undefined;
 }
 
 export interface ConvertedImage extends PlanarImage {
@@ -56,9 +58,16 @@ export interface PixelPipeline {
 /** Memory that a pipeline keeps from image to image: enough for the decoded 20 million pixels of a camera. */
 const MAX_KEPT_BYTES = 64 << 20;
 
-/** Throws ERR_NOT_FOUND when the kernels have not been built. */
-export function createPixelPipeline({ resize, turbojpeg, colour = 'colour' }: PixelPipelineOptions): PixelPipeline {
-  let kernels = new PixelKernels();
+/** Throws ERR_NOT_FOUND when the kernels have not been built, or `decodeScale` lacks libturbojpeg. */
+export function createPixelPipeline(options: PixelPipelineOptions): PixelPipeline {
+  const { resize, turbojpeg, colour = 'colour', allocate } = options;
+  if (resize.resize !== 'none' && resize.decodeScale === true && turbojpeg === undefined) {
+    throw new MillraceError(
+      'ERR_NOT_FOUND',
+      '--decode-scale needs libturbojpeg, as others give other pixels; install it (Debian: libturbojpeg0) or leave the flag out',
+    );
+  }
+  let kernels = new PixelKernels(allocate);
   const isMadeGrey = (isGreyFile: boolean): boolean => colour === 'grey' || (colour === 'native' && isGreyFile);
 
   /** What is placed may be smaller than the image by a power of two. */
@@ -84,7 +93,7 @@ export function createPixelPipeline({ resize, turbojpeg, colour = 'colour' }: Pi
         : { ...planar, decoder };
     } finally {
       // WebAssembly's memory never shrinks; after a huge image a new one takes its place.
-      if (kernels.numBytes > MAX_KEPT_BYTES) kernels = new PixelKernels();
+      if (kernels.numBytes > MAX_KEPT_BYTES) kernels = new PixelKernels(allocate);
     }
   };
 

@@ -32,7 +32,6 @@ function shardWithout(...keys: readonly string[]): ShardRecord {
   return {
     numSamples: 2 - keys.length,
     bytes: 1,
-    sha256: '0'.repeat(64),
     contentDigest: '0'.repeat(64),
     taskDigest: '0'.repeat(64),
     rejected: keys.map((key) => ({ archive: 'a.tar', key, reason: 'bad' })),
