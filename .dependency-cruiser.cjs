@@ -46,6 +46,7 @@ module.exports = {
     layer('workers', '^workers/', ['^lib/']),
     layer('cli', '^cli/', ['^lib/', '^services/', '^workers/', '^protos/gen/']),
     owned('lmdb', ['lmdb'], ['^lib/shards/']),
+    owned('leveldb', ['classic-level'], ['^lib/shards/leveldb/']),
     owned('sharp', ['sharp', 'koffi'], ['^lib/pixels/']),
     owned('tar-stream', ['tar-stream'], ['^lib/archives/']),
     owned('p-queue', ['p-queue'], ['^workers/', '^services/downloader/']),

@@ -2,6 +2,7 @@
 import { closeSync, openSync } from 'node:fs';
 import { MillraceError, throwIfAborted } from '../lib/core/errors.js';
 import { numElements } from '../lib/core/tensor.js';
+import { readFolderFile } from '../lib/archives/folder.js';
 import { readMember } from '../lib/archives/read-member.js';
 import { PixelMoments } from '../lib/pixels/pixel-moments.js';
 import { findTurbojpeg } from '../lib/pixels/turbojpeg.js';
@@ -113,7 +114,10 @@ async function makeRecord(
   if (fileBytes > MAX_FILE_BYTES) return { reason: `file of ${fileBytes} bytes, more than ${MAX_FILE_BYTES}` };
   try {
     clock.lap('decode');
-    const file = readMember(task.membersPath, descriptor, offset, fileBytes, pool.take(fileBytes));
+    const file =
+      task.files === undefined
+        ? readMember(task.membersPath, descriptor, offset, fileBytes, pool.take(fileBytes))
+        : readFolderFile(task.membersPath, task.files[position], fileBytes);
     clock.lap('read');
     return { made: await make(task.keys[position], task.labels[position], file), file };
   } catch (error) {

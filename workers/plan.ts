@@ -77,8 +77,9 @@ export function planSplit(source: SplitSource, options: PlanOptions): SplitPlan 
   const decided: PrepareOptions = { ...recordOptions, shuffleSeed, shardSamples };
   const order =
     shuffleSeed === null ? undefined : createPermutation({ numSamples: numRecords, seed: shuffleSeed, epoch: 0 });
-  const { index, membersPath } = source.archive;
-  const [{ md5 }] = source.files;
+  const { index, membersPath, isFolder } = source.archive;
+  // Each file of a folder is known by itself, so that one that is added or changed costs only its shard.
+  const identity = isFolder ? 'folder' : source.files[0].md5;
 
   return {
     source,
@@ -92,8 +93,9 @@ export function planSplit(source: SplitSource, options: PlanOptions): SplitPlan 
       const labels = new Int32Array(count);
       const offsets = new Float64Array(count);
       const sizes = new Float64Array(count);
+      const files: string[] = [];
       const digest = createHash('sha256').update(
-        `${JSON.stringify(recordOptions, Object.keys(recordOptions).sort())} ${md5}\n`,
+        `${JSON.stringify(recordOptions, Object.keys(recordOptions).sort())} ${identity}\n`,
       );
       for (let i = 0; i < count; i++) {
         const record = order === undefined ? begin + i : order.at(begin + i);
@@ -102,6 +104,7 @@ export function planSplit(source: SplitSource, options: PlanOptions): SplitPlan 
         keys.push(key);
         labels[i] = records.labels[record];
         offsets[i] = member === NOT_THERE ? Number.NaN : index.offset(member);
+        if (isFolder) files.push(member === NOT_THERE ? '' : index.name(member));
         sizes[i] = member === NOT_THERE ? 0 : index.size(member);
         digest.update(`${key} ${labels[i]} ${offsets[i]} ${sizes[i]}\n`);
       }
@@ -115,6 +118,7 @@ export function planSplit(source: SplitSource, options: PlanOptions): SplitPlan 
         labels,
         offsets,
         sizes,
+        files: isFolder ? files : undefined,
       };
     },
   };

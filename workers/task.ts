@@ -13,7 +13,7 @@ export interface ConvertTask {
   readonly folder: string;
   /** Name of the archive, for the list of rejected records. */
   readonly archive: string;
-  /** The file that offsets are of: a tar, or a zip. */
+  /** What the members are in: a tar, a zip, or a folder. */
   readonly membersPath: string;
   readonly options: RecordOptions;
   /** SHA-256 over the records and the options, hex. */
@@ -24,6 +24,8 @@ export interface ConvertTask {
   /** Where the member's stretch begins in that file; NaN when the archive has no such member. */
   readonly offsets: Float64Array;
   readonly sizes: Float64Array;
+  /** When members are files of a folder: their names below `membersPath`. */
+  readonly files?: readonly string[] | undefined;
 }
 
 /** How a task is tried. */

@@ -1,6 +1,6 @@
 /** Finding a dataset: by its name in the catalog, or in a user's own JSON or YAML file. */
 import { readFile } from 'node:fs/promises';
-import { extname } from 'node:path';
+import { dirname, extname, resolve } from 'node:path';
 import { isNode, LineCounter, parseDocument, type Document } from 'yaml';
 import type { z } from 'zod';
 import { messageOf, MillraceError, UsageError } from '../core/errors.js';
@@ -58,7 +58,11 @@ async function readDatasetFile(path: string): Promise<Dataset> {
       context: { path },
     });
   }
-  return parseDataset(text, path);
+  const dataset = parseDataset(text, path);
+  const archives = dataset.archives.map((archive) =>
+    archive.folder === undefined ? archive : { ...archive, folder: resolve(dirname(path), archive.folder) },
+  );
+  return { ...dataset, archives };
 }
 
 /**

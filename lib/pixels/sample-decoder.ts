@@ -2,7 +2,7 @@
 import type { SampleShape } from '../core/tensor.js';
 import type { Fit } from './fit.js';
 import type { PlanarImage } from './image.js';
-import { createPixelPipeline, type ResizeOptions } from './pixel-pipeline.js';
+import { createPixelPipeline, type ColourMode, type ResizeOptions } from './pixel-pipeline.js';
 import type { Turbojpeg } from './turbojpeg-library.js';
 
 /** How a split's samples are made of image files: the part of a manifest's options that says so. */
@@ -38,8 +38,12 @@ export interface SamplePixels {
 export type SampleDecoder = (stored: StoredSample) => SamplePixels | Promise<SamplePixels>;
 
 /** Throws ERR_NOT_FOUND when the kernels have not been built. */
-export function createSampleDecoder(options: SampleOptions, turbojpeg: Turbojpeg | undefined): SampleDecoder {
-  const pipeline = createPixelPipeline({ resize: resizeOptionsOf(options), turbojpeg });
+export function createSampleDecoder(
+  options: SampleOptions,
+  turbojpeg: Turbojpeg | undefined,
+  colour: ColourMode = 'colour',
+): SampleDecoder {
+  const pipeline = createPixelPipeline({ resize: resizeOptionsOf(options), colour, turbojpeg });
   const sampleOf = ({ width, height, channels, data }: PlanarImage): SamplePixels => ({
     shape: { width, height, channels },
     data,

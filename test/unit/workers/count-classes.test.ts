@@ -13,7 +13,7 @@ function planOf(list: string): SplitPlan {
       prefix: '',
       labels: { from: 'list', list: { archive: 'l.txt' } },
     } as const,
-    archive: { membersPath: '/a.tar', index: new MemberIndex() },
+    archive: { membersPath: '/a.tar', isFolder: false, index: new MemberIndex() },
     list: parseList(list),
     classes: ['cat', 'dog', 'eel'].map((id) => ({ id, name: id })),
     files: [{ file: 'a.tar', bytes: 1, md5: '0'.repeat(32) }],

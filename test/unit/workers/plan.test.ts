@@ -16,7 +16,7 @@ function sourceOf(names: readonly string[], list: string | undefined, prefix = '
       prefix,
       labels: list === undefined ? { from: 'folder' } : { from: 'list', list: { archive: 'l.txt' } },
     },
-    archive: { membersPath: '/a.tar', index },
+    archive: { membersPath: '/a.tar', isFolder: false, index },
     list: list === undefined ? undefined : parseList(list),
     classes: list === undefined ? ['cat', 'dog'].map((id) => ({ id, name: id })) : [],
     files: [{ file: 'a.tar', bytes: 1, md5: '0'.repeat(32) }],
