@@ -42,7 +42,10 @@ describe('prepare', () => {
   it('leaves shards, mean, list of rejected and manifest, and nothing else', async () => {
     const names = await readdir(folder);
     const shards = Array.from({ length: 7 }, (_, i) => `shard-0000${i}`);
-    assert.deepEqual(names.sort(), ['manifest.json', MEAN_FILE, MEAN_PICTURE_FILE, REJECTED_FILE, STD_FILE, ...shards].sort());
+    assert.deepEqual(
+      names.sort(),
+      ['manifest.json', MEAN_FILE, MEAN_PICTURE_FILE, REJECTED_FILE, STD_FILE, ...shards].sort(),
+    );
     assert.deepEqual(await readdir(join(folder, shards[0])), ['data.mdb']);
   });
 
