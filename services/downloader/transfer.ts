@@ -79,18 +79,18 @@ class Transfer {
         this.#wholeBecause ??= this.#crew?.changeReason;
       } catch (error) {
         // What came is kept; why it is not all of it is what has to be heard.
-        await this.#endCrew();
-        await this.#part.checkpoint().catch(() => undefined);
+        await this.#settle().catch(() => undefined);
         throw error;
       }
-      await this.#endCrew();
-      await this.#part.checkpoint();
+      await this.#settle();
     }
   }
 
-  async #endCrew(): Promise<void> {
+  async #settle(): Promise<void> {
     await this.#crew?.end();
     this.#crew = undefined;
+    // A whole part is flushed when it is finished.
+    if (!this.#part.isWhole) await this.#part.checkpoint();
   }
 
   async #fetchOnce(source: Source, countBytes: (numBytes: number) => void): Promise<void> {

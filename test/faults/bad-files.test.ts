@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { deflateSync, crc32 } from 'node:zlib';
 import sharp, { type Sharp } from 'sharp';
 import { archivesFolder, REJECTED_FILE, splitFolder } from '../../lib/platform/root-layout.js';
-import { parseDataset } from '../../lib/catalog/catalog.js';
+import { parseDataset } from '../../lib/catalog/dataset-file.js';
 import { openSplit } from '../../lib/shards/split-reader.js';
 import { prepareDataset, type PrepareSettings } from '../../workers/prepare.js';
 import { runPython } from '../fixtures/run-command.js';
