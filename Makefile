@@ -67,7 +67,7 @@ native-cpu: ## native TensorFlow for the trainer, on CPUs (README, Backends)
 native-gpu: ## native TensorFlow for the trainer, on NVIDIA's GPUs with CUDA
 	@$(NODE_HEADERS) native/install.sh gpu "$(LIBTENSORFLOW)"
 
-bench-prepare: build tools ## prepare beside OpenCV + py-lmdb, and what C can do (about five minutes)
+bench-prepare: build tools ## prepare beside OpenCV + py-lmdb, and what C can do (about eight minutes)
 	$(call need,gcc,gcc)
 	$(call need,/usr/bin/time,time)
 	@node dist/bench/main.js prepare

@@ -16,7 +16,7 @@ const execute = promisify(execFile);
 
 const NUM_RUNS = 3;
 /** Of all images, for a process alone; a pair shares them. */
-const NUM_ROUNDS = 20;
+const NUM_ROUNDS = 40;
 
 interface Way {
   readonly name: string;
