@@ -9,7 +9,7 @@ import { findTurbojpeg } from '../lib/pixels/turbojpeg.js';
 import { readEnvironment } from '../lib/platform/environment.js';
 import type { Datum } from '../lib/shards/datum.js';
 import { openShard } from '../lib/shards/shard-reader.js';
-import { openSplit } from '../lib/shards/split-reader.js';
+import { openAnySplit } from '../lib/shards/split-reader.js';
 
 export interface SheetOptions {
   /** Samples to draw, at least 1; all when there are not so many. */
@@ -42,7 +42,7 @@ interface SampleSource {
 
 /** Of a finished split. Throws ERR_NOT_FOUND, ERR_SHARD_CORRUPT. */
 export async function drawSplitSheet(folder: string, options: SheetOptions): Promise<ContactSheet> {
-  const split = await openSplit(folder);
+  const split = await openAnySplit(folder);
   try {
     const source: SampleSource = {
       numSamples: split.manifest.numSamples,

@@ -4,10 +4,13 @@ import { MillraceError, throwIfAborted } from '../lib/core/errors.js';
 import { numElements } from '../lib/core/tensor.js';
 import { readFolderFile } from '../lib/archives/folder.js';
 import { readMember } from '../lib/archives/read-member.js';
+import { ChannelMoments } from '../lib/pixels/channel-moments.js';
+import { MAX_PIXELS } from '../lib/pixels/image.js';
 import { PixelMoments } from '../lib/pixels/pixel-moments.js';
 import { findTurbojpeg } from '../lib/pixels/turbojpeg.js';
 import { readEnvironment } from '../lib/platform/environment.js';
-import { encodePixelSums } from '../lib/shards/pixel-sums.js';
+import { shapeOf } from '../lib/shards/manifest.js';
+import { encodePixelSums, PIXEL_SHAPE } from '../lib/shards/pixel-sums.js';
 import { PIXEL_SUMS_FILE, SHARD_RECORD_FILE, type Rejected, type ShardRecord } from '../lib/shards/shard-record.js';
 import { createShardWriter } from '../lib/shards/shard-writer.js';
 import { BytePool } from './byte-pool.js';
@@ -47,17 +50,14 @@ export async function convertShard(
   signal: AbortSignal,
 ): Promise<ConvertedShard> {
   const clock = startStageClock();
-  const { size, record } = task.options;
-  const shape = { channels: 3, height: size, width: size };
   const numRecords = task.keys.length;
-  const numValues = numElements(shape);
   const pool = new BytePool();
   const { turbojpeg } = findTurbojpeg(readEnvironment().turbojpeg);
   const make = createRecordMaker(task.options, turbojpeg, (numBytes) => pool.take(numBytes));
-  const maxDataBytes = record === 'original' ? Math.max(...task.sizes) : numValues;
-  const moments = new PixelMoments(numValues);
+  const shape = shapeOf(task.options);
+  const moments = shape === null ? new ChannelMoments() : new PixelMoments(numElements(shape));
   const rejected: Rejected[] = [];
-  const writer = await createShardWriter(task.folder, numRecords, maxDataBytes + MAX_OVERHEAD_BYTES);
+  const writer = await createShardWriter(task.folder, numRecords, maxDataBytesOf(task) + MAX_OVERHEAD_BYTES);
   const descriptor = openSync(task.membersPath, 'r');
   try {
     let numDone = 0;
@@ -85,7 +85,7 @@ export async function convertShard(
       throwIfAborted(signal);
     }
     const shard: ShardRecord = { ...(await writer.finish()), taskDigest: task.taskDigest, rejected };
-    await writer.addFile(PIXEL_SUMS_FILE, encodePixelSums({ shape, ...moments.moments() }));
+    await writer.addFile(PIXEL_SUMS_FILE, encodePixelSums({ shape: shape ?? PIXEL_SHAPE, ...moments.moments() }));
     await writer.addFile(SHARD_RECORD_FILE, `${JSON.stringify(shard)}\n`);
     throwIfAborted(signal);
     await writer.commit();
@@ -95,6 +95,13 @@ export async function convertShard(
     closeSync(descriptor);
     await writer.abandon();
   }
+}
+
+/** Most bytes of data that a record may have. It decides how far the file may grow, not how large it is. */
+function maxDataBytesOf({ options, sizes }: ConvertTask): number {
+  if (options.record === 'original') return Math.max(...sizes);
+  const shape = shapeOf(options);
+  return shape === null ? MAX_PIXELS : numElements(shape);
 }
 
 /** A record; or why it cannot be used. */
@@ -114,10 +121,11 @@ async function makeRecord(
   if (fileBytes > MAX_FILE_BYTES) return { reason: `file of ${fileBytes} bytes, more than ${MAX_FILE_BYTES}` };
   try {
     clock.lap('decode');
+    const room = pool.take(fileBytes);
     const file =
       task.files === undefined
-        ? readMember(task.membersPath, descriptor, offset, fileBytes, pool.take(fileBytes))
-        : readFolderFile(task.membersPath, task.files[position], fileBytes);
+        ? readMember(task.membersPath, descriptor, offset, fileBytes, room)
+        : readFolderFile(task.membersPath, task.files[position], room);
     clock.lap('read');
     return { made: await make(task.keys[position], task.labels[position], file), file };
   } catch (error) {

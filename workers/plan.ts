@@ -45,11 +45,13 @@ export function defaultShardSamples(numRecords: number, recordBytes: number): nu
 
 /** LMDB gives a record whole pages. */
 const PAGE_BYTES = 4096;
+/** Of images that keep their sizes, in square: ImageNet's have 500 × 375 pixels. */
+const UNKNOWN_SIDE = 433;
 /** ImageNet's images at quality 95 take 32 kB of 256 × 256 pixels. */
 const JPEG_BYTES_PER_PIXEL = 0.5;
 
 function expectedRecordBytes(
-  { record, rawShare = 0, size }: RecordOptions,
+  { record, rawShare = 0, size = UNKNOWN_SIDE }: RecordOptions,
   { archive }: SplitSource,
   { members }: Records,
 ): number {

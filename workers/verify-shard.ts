@@ -13,8 +13,8 @@ import type { Manifest } from '../lib/shards/manifest.js';
 import { scanRecords } from '../lib/shards/record-scan.js';
 
 export interface VerifyShardOptions {
-  /** Of a sample as it is served. */
-  readonly shape: SampleShape;
+  /** Of a sample as it is served; null when samples differ in shape. */
+  readonly shape: SampleShape | null;
   readonly decode: SampleDecoder;
   /** Share of the records to decode, `[0, 1]`, spread evenly. */
   readonly decodeShare: number;
@@ -94,10 +94,10 @@ async function verifyRecords(
 }
 
 /** Why a record cannot be served. */
-async function problemOf(value: Buffer, decode: SampleDecoder, shape: SampleShape): Promise<string | undefined> {
+async function problemOf(value: Buffer, decode: SampleDecoder, shape: SampleShape | null): Promise<string | undefined> {
   try {
     const { shape: found } = await decode(decodeDatum(value));
-    return textOf(found) === textOf(shape)
+    return shape === null || textOf(found) === textOf(shape)
       ? undefined
       : `expected a sample of ${textOf(shape)}, found ${textOf(found)}`;
   } catch (error) {

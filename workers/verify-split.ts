@@ -9,7 +9,7 @@ import { digestFile } from '../lib/platform/known-digest.js';
 import type { Reporter } from '../lib/platform/progress.js';
 import { archivePath, MEAN_FILE } from '../lib/platform/root-layout.js';
 import { versionOf } from '../lib/shards/manifest.js';
-import { openSplit } from '../lib/shards/split-reader.js';
+import { openAnySplit } from '../lib/shards/split-reader.js';
 import { verifyShard } from './verify-shard.js';
 
 export interface VerifyOptions {
@@ -38,20 +38,22 @@ export interface VerifyResult {
  */
 export async function verifySplit(folder: string, options: VerifyOptions): Promise<VerifyResult> {
   const { root, decodeShare, reporter, signal } = options;
-  const split = await openSplit(folder);
+  const split = await openAnySplit(folder);
   const { manifest, mean } = split;
   await split.close();
   const problems: string[] = [];
   const { shape, shards, source } = manifest;
   const version = versionOf(
+    manifest.options,
     shape,
     shards.map(({ contentDigest }) => contentDigest),
   );
   if (version !== manifest.version)
     problems.push(`${folder}: manifest says version ${manifest.version}, its shards make ${version}`);
   if (
+    mean !== undefined &&
     JSON.stringify(shape, ['height', 'width', 'channels']) !==
-    JSON.stringify(mean.shape, ['height', 'width', 'channels'])
+      JSON.stringify(mean.shape, ['height', 'width', 'channels'])
   ) {
     problems.push(`${join(folder, MEAN_FILE)}: its shape is not the split's`);
   }

@@ -1,5 +1,5 @@
 /** A folder of files in place of an archive. */
-import { readFileSync } from 'node:fs';
+import { closeSync, fstatSync, openSync, readSync } from 'node:fs';
 import { opendir, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { messageOf, MillraceError, throwIfAborted } from '../core/errors.js';
@@ -38,18 +38,31 @@ export async function indexFolder(path: string, { signal }: IndexOptions = {}): 
   return index;
 }
 
-/** A file of an indexed folder. Throws ERR_IMAGE_UNREADABLE when it is gone, cannot be read, or has another size by now. */
-export function readFolderFile(folder: string, name: string, size: number): Buffer {
-  const fail = (what: string, cause?: unknown): MillraceError =>
-    new MillraceError('ERR_IMAGE_UNREADABLE', what, { cause, context: { path: join(folder, name) } });
-  let file: Buffer;
+/**
+ * Reads a file of an indexed folder into `room`, an array of its size, of which the result is a view. Throws ERR_IMAGE_UNREADABLE
+ * when it is gone, cannot be read, or has another size by now.
+ */
+export function readFolderFile(folder: string, name: string, room: Uint8Array): Buffer {
+  const path = join(folder, name);
+  const file = Buffer.from(room.buffer, room.byteOffset, room.length);
   try {
-    file = readFileSync(join(folder, name));
-  } catch (error) {
-    throw fail(`cannot be read: ${messageOf(error)}`, error);
+    const descriptor = openSync(path, 'r');
+    try {
+      const isWhole =
+        fstatSync(descriptor).size === file.length && readSync(descriptor, file, 0, file.length, 0) === file.length;
+      if (isWhole) return file;
+    } finally {
+      closeSync(descriptor);
+    }
+  } catch (cause) {
+    throw new MillraceError('ERR_IMAGE_UNREADABLE', `cannot be read: ${messageOf(cause)}`, {
+      cause,
+      context: { path },
+    });
   }
-  if (file.length !== size) throw fail(`has ${file.length} bytes where it had ${size}: it was changed meanwhile`);
-  return file;
+  throw new MillraceError('ERR_IMAGE_UNREADABLE', `no longer has ${file.length} bytes: it was changed meanwhile`, {
+    context: { path },
+  });
 }
 
 async function openFolder(path: string) {

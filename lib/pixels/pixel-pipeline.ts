@@ -58,9 +58,15 @@ export interface PixelPipeline {
 /** Memory that a pipeline keeps from image to image: enough for the decoded 20 million pixels of a camera. */
 const MAX_KEPT_BYTES = 64 << 20;
 
-/** Throws ERR_NOT_FOUND when the kernels have not been built. */
+/** Throws ERR_NOT_FOUND when the kernels have not been built, or `decodeScale` lacks libturbojpeg. */
 export function createPixelPipeline(options: PixelPipelineOptions): PixelPipeline {
   const { resize, turbojpeg, colour = 'colour', allocate } = options;
+  if (resize.resize !== 'none' && resize.decodeScale === true && turbojpeg === undefined) {
+    throw new MillraceError(
+      'ERR_NOT_FOUND',
+      '--decode-scale needs libturbojpeg, as others give other pixels; install it (Debian: libturbojpeg0) or leave the flag out',
+    );
+  }
   let kernels = new PixelKernels(allocate);
   const isMadeGrey = (isGreyFile: boolean): boolean => colour === 'grey' || (colour === 'native' && isGreyFile);
 

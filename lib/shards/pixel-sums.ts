@@ -22,6 +22,12 @@ export interface ChannelStatistics {
   readonly std: number[];
 }
 
+/**
+ * The shape of sums over images that differ in shape: each of their pixels counts as an image, so that there is a mean and a
+ * deviation of each channel, and no mean image.
+ */
+export const PIXEL_SHAPE: SampleShape = { height: 1, width: 1, channels: 3 };
+
 /** The sums of all parts' images. Throws ERR_INTERNAL when a part is of another shape. */
 export async function mergePixelSums(shape: SampleShape, parts: AsyncIterable<PixelSums>): Promise<PixelSums> {
   const numValues = numElements(shape);

@@ -2,10 +2,10 @@
 import assert from 'node:assert/strict';
 import { join } from 'node:path';
 import { fileDatumParts, rawDatumParts } from '../../lib/shards/datum.js';
-import { writeManifest } from '../../lib/shards/manifest.js';
+import { versionOf, writeManifest } from '../../lib/shards/manifest.js';
 import { createShardWriter } from '../../lib/shards/shard-writer.js';
 import { splitFolder } from '../../lib/platform/root-layout.js';
-import { versionOf } from '../../lib/shards/manifest.js';
+
 import { millrace } from '../fixtures/cli.js';
 import { fixturePixels, makeSplit } from '../fixtures/split.js';
 import { temporaryFolder } from '../fixtures/temporary-folder.js';
@@ -32,7 +32,7 @@ describe('verify --decode', () => {
     const shards = [{ path, ...(await writer.finish()) }, manifest.shards[1]];
     await writer.commit();
     const digests = shards.map(({ contentDigest }) => contentDigest);
-    await writeManifest(folder, { ...manifest, shards, version: versionOf(shape, digests) });
+    await writeManifest(folder, { ...manifest, shards, version: versionOf(manifest.options, shape, digests) });
   });
 
   it('decodes nothing unless asked to', async () => {

@@ -97,6 +97,30 @@ describe('a pixel pipeline', () => {
     assert.deepEqual(await shapeOf({ resize: 'none' }), [90, 60, 3 * 90 * 60]);
   });
 
+  it('decodes large JPEGs at a part of their sides when told to, to nearly the same pixels in the same shape', async function () {
+    if (turbojpeg === undefined) this.skip();
+    const file = await picture().resize(901, 599).jpeg({ quality: 95 }).toBuffer();
+    for (const fit of ['exact', 'cover', 'short-side'] as const) {
+      for (const side of [300, 150, 70, 40]) {
+        const resize: ResizeOptions = { resize: 'area', fit, size: { width: side, height: side } };
+        const whole = await createPixelPipeline({ resize, turbojpeg }).convert(file);
+        const scaled = await createPixelPipeline({ resize: { ...resize, decodeScale: true }, turbojpeg }).convert(file);
+        assert.deepEqual([scaled.width, scaled.height], [whole.width, whole.height]);
+        const sum = whole.data.reduce((total, value, i) => total + Math.abs(value - scaled.data[i]), 0);
+        assert.ok(sum / whole.data.length < 4, `${fit} ${side}: ${sum / whole.data.length} on average`);
+        assert.equal(sum > 0, side < 300, 'from half the sides on');
+      }
+    }
+  });
+
+  it('refuses to scale the DCT without libturbojpeg', () => {
+    const resize: ResizeOptions = { ...CAFFE, resize: 'area', decodeScale: true };
+    assert.throws(() => createPixelPipeline({ resize, turbojpeg: undefined }), {
+      code: 'ERR_NOT_FOUND',
+      message: /--decode-scale/,
+    });
+  });
+
   it('refuses a JPEG that says 60,000 × 60,000 before there is room for it', async () => {
     const file = await picture().jpeg().toBuffer();
     const frame = file.indexOf(Buffer.from([0xff, 0xc0]));
