@@ -37,7 +37,7 @@ export function addClassifyCommand(program: Command): void {
           '--ten-crop',
           'average over the corners and the middle, each mirrored too, in place of the middle alone',
         )
-        .option('--backend <name>', 'auto, wasm or cpu (default: auto)'),
+        .option('--backend <name>', `${BACKEND_NAMES.join(', ')} (default: auto, the fastest that is here)`),
     schema: z.object({
       images: z.array(z.string()),
       checkpoint: z.string().optional(),
@@ -60,7 +60,8 @@ export function addClassifyCommand(program: Command): void {
         resize: { resize: 'caffe', fit: 'exact', size: notes.shape },
         turbojpeg: findTurbojpeg(environment.turbojpeg).turbojpeg,
       });
-      const classifier = createClassifier(await openBackend(backendName), model, weights);
+      const backend = await openBackend(backendName, { allowSoftwareGpu: environment.allowSoftwareGpu });
+      const classifier = createClassifier(backend, model, weights);
       try {
         const answers: { image: string; guesses: (Prediction & { id: string; name: string })[] }[] = [];
         for (const image of images) {

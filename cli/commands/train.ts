@@ -2,7 +2,7 @@ import type { Command } from 'commander';
 import { join } from 'node:path';
 import { MillraceError } from '../../lib/core/errors.js';
 import type { Transform } from '../../lib/core/transform.js';
-import { openBackend } from '../../services/trainer/backend/backend.js';
+import { BACKEND_NAMES, openBackend } from '../../services/trainer/backend/backend.js';
 import { connect, type Client, type StreamOptions } from '../../services/trainer/client/client.js';
 import { withMultipliersOf } from '../../services/trainer/caffe/net-prototxt.js';
 import { createModel, MODEL_NAMES } from '../../services/trainer/models/catalog.js';
@@ -38,7 +38,7 @@ export function addTrainCommand(program: Command): void {
         .option('--rank <number>', 'which part of each global batch is for this trainer (default: 0)')
         .option('--world-size <count>', 'trainers that share each global batch (default: 1)')
         .option('--model <name>', `${MODEL_NAMES.join(', ')} (default: the solver's net, or small-convnet)`)
-        .option('--backend <name>', 'auto, wasm or cpu (default: auto)')
+        .option('--backend <name>', `${BACKEND_NAMES.join(', ')} (default: auto, the fastest that is here)`)
         .option(
           '--batch-size <count>',
           "images of a batch (default: the preset's of a reference model, the dataset's own, or 32)",
@@ -99,7 +99,7 @@ export function addTrainCommand(program: Command): void {
 }
 
 async function trainWith(client: Client, plan: TrainPlan, flags: TrainFlags, context: CommandContext): Promise<void> {
-  const { root, reporter, signal, result } = context;
+  const { environment, root, reporter, signal, result } = context;
   const { dataset: name, split, settings, solver } = plan;
   for (const note of solver?.notes ?? []) reporter.event('note', note);
   const info = await client.dataset(name, split);
@@ -142,7 +142,7 @@ async function trainWith(client: Client, plan: TrainPlan, flags: TrainFlags, con
     transform: { ...transform, cropMode: 'center', mirror: false },
   };
 
-  const backend = await openBackend(flags.backend);
+  const backend = await openBackend(flags.backend, { allowSoftwareGpu: environment.allowSoftwareGpu });
   const plain = createModel(plan.modelName, [cropSize, cropSize, info.shape.channels], info.classes.length);
   const model = solver === undefined ? plain : withMultipliersOf(solver.net, plain);
   reporter.event(
@@ -152,6 +152,7 @@ async function trainWith(client: Client, plan: TrainPlan, flags: TrainFlags, con
       model: model.name,
       backend: backend.name,
       device: backend.device,
+      passedOver: backend.passedOver,
     },
   );
   const outcome = await train({
@@ -168,7 +169,7 @@ async function trainWith(client: Client, plan: TrainPlan, flags: TrainFlags, con
     keepSnapshots: flags.keepSnapshots,
     snapshotFolder: flags.snapshots ?? join(root, 'runs', name, ...(worldSize > 1 ? [`rank-${rank}`] : [])),
     resume: flags.resume,
-    annotations: annotate(info, settings),
+    annotations: { ...annotate(info, settings), backend: backend.name, device: backend.device },
     signal,
     reporter,
   });
