@@ -81,7 +81,7 @@ describe('the commands train and classify', () => {
       data: fixturePixels({ height: 40, width: 50, channels: 3 }, 1),
       width: 50,
       height: 40,
-      channels: 3,
+      channels: 3 as const,
     };
     writeFileSync(at('picture.jpg'), await encodeJpeg({ ...image, quality: 90 }));
 
