@@ -122,9 +122,12 @@ export class SegmentCrew {
     const segmentBytes = segmentBytesOf(limits);
     while (http.signal?.aborted !== true) {
       const begin = plan.nextBegin(totalBytes);
-      const isNear = begin !== undefined && begin + segmentBytes <= part.hashedBytes + limits.windowBytes;
-      const segment = isNear ? plan.claim(totalBytes, segmentBytes) : plan.steal();
-      if (segment !== undefined || begin === undefined) return segment;
+      if (begin === undefined) return plan.steal();
+      const behind = begin + segmentBytes - limits.windowBytes;
+      if (behind <= part.hashedBytes) return plan.claim(totalBytes, segmentBytes);
+      // What is taken from another one costs the bytes on their way to it: not worth it where only the hash is late.
+      const stolen = behind <= part.ranges.prefixEnd ? undefined : plan.steal();
+      if (stolen !== undefined) return stolen;
       await this.#changed.wait(LOOK_AGAIN_MS, http.signal);
     }
     return undefined;
