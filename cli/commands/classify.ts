@@ -90,7 +90,7 @@ async function readMean({ meanMode, channelMean }: CheckpointNotes, meanFile: st
 
 /** What a test batch goes through: centre crop, mean. */
 function createPreparation(
-  { shape, meanMode }: CheckpointNotes,
+  { shape, meanMode, scale }: CheckpointNotes,
   cropSize: number,
   mean: Mean,
 ): (pixels: Uint8Array) => Float32Array {
@@ -99,7 +99,7 @@ function createPreparation(
     cropMode: 'center',
     mirror: false,
     mean: meanMode,
-    scale: 1,
+    scale,
     dtype: 'float32',
     layout: 'NHWC',
     channelOrder: 'BGR',
