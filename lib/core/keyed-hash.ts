@@ -39,5 +39,6 @@ export const HashTag = {
   digestHigh: 0x1d000001,
   sampleImage: 0x53000000,
   parameter: 0x57000000,
+  record: 0x52000000,
   dropout: 0x4f000000,
 } as const;
