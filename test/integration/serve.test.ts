@@ -335,6 +335,7 @@ describe('a batch server', () => {
       epochs: 1,
       shuffle: 'none',
       transform: { mean: 'none', layout: 'NCHW' },
+      prefetchBytes: 0,
     } as const;
     const images: Float32Array[] = [];
     for await (const batch of client.stream(wanted)) {
@@ -395,7 +396,8 @@ describe('a stream over two servers', () => {
       onReconnect: ({ server }) => reconnects.push(server),
     });
     const got: Batch[] = [];
-    for await (const batch of client.stream(options)) {
+    // Read ahead, the end would be here before the server is gone.
+    for await (const batch of client.stream({ ...options, prefetchBytes: 0 })) {
       got.push(batch);
       if (got.length === 30) await first.destroy();
     }
