@@ -15,7 +15,8 @@ NODE_HEADERS := $(if $(wildcard $(NODE_PREFIX)/include/node/node.h),npm_config_n
 
 SOURCES := $(shell find lib services workers cli bench test protos/gen -name '*.ts' 2>/dev/null)
 
-.PHONY: help run test build lint proto bench bench-download clean setup tools turbojpeg coverage
+.PHONY: help run test build lint proto bench bench-download bench-train clean setup tools turbojpeg coverage native-cpu native-gpu \
+	swiftshader
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -23,8 +24,8 @@ help: ## list the targets
 run: build ## the main job, end to end: download, shards, batches, training (DATASET=sample or ilsvrc2012-sample)
 	@node dist/cli/main.js run $(DATASET) --root $(ROOT)
 
-test: build tools ## all tests
-	@$(BIN)/mocha
+test: build tools swiftshader ## all tests
+	@$(with_vulkan) $(BIN)/mocha
 
 build: dist/.stamp dist/lib/pixels/kernels.wasm turbojpeg ## compile, with everything that needs installing
 
@@ -56,8 +57,18 @@ bench-download: build ## the downloader beside curl, wget and aria2c (about ten 
 	$(call need,/usr/bin/time,time)
 	@node dist/bench/main.js download
 
-coverage: build tools ## all tests, with coverage of lines
-	@$(BIN)/c8 --src . --include 'dist/**' --exclude 'dist/test/**' $(BIN)/mocha
+bench-train: build ## training on each backend, CIFAR-10 through the whole service (half an hour; data in MILLRACE_TEST_DATA)
+	@$(with_vulkan) node dist/bench/main.js train
+
+# Native TensorFlow, in a folder of its own. LIBTENSORFLOW=pip takes PyPI's library, LIBTENSORFLOW=<folder> one that is there.
+native-cpu: ## native TensorFlow for the trainer, on CPUs (README, Backends)
+	@$(NODE_HEADERS) native/install.sh cpu "$(LIBTENSORFLOW)"
+
+native-gpu: ## native TensorFlow for the trainer, on NVIDIA's GPUs with CUDA
+	@$(NODE_HEADERS) native/install.sh gpu "$(LIBTENSORFLOW)"
+
+coverage: build tools swiftshader ## all tests, with coverage of lines
+	@$(with_vulkan) $(BIN)/c8 --src . --include 'dist/**' --exclude 'dist/test/**' $(BIN)/mocha
 
 clean: ## remove what was built (not node_modules, not data)
 	rm -rf dist coverage
@@ -78,6 +89,22 @@ turbojpeg:
 			echo 'installing libturbojpeg0'; apt-get update -qq >/dev/null 2>&1 || true; \
 			DEBIAN_FRONTEND=noninteractive apt-get install -y -qq libturbojpeg0 >/dev/null || true; \
 		else echo 'libturbojpeg.so.0 is not here: decoding will take twice as long (Debian: sudo apt-get install libturbojpeg0)'; fi; }
+
+# A Vulkan driver in software, out of Debian's chromium: the WebGPU backend is tested with it where there is no GPU. Nothing is
+# installed; without it those tests say that they are left out.
+SWIFTSHADER := $(CURDIR)/.build/swiftshader
+with_vulkan = $$([ ! -e $(SWIFTSHADER)/vk_swiftshader_icd.json ] \
+	|| echo env LD_LIBRARY_PATH=$(SWIFTSHADER) VK_ICD_FILENAMES=$(SWIFTSHADER)/vk_swiftshader_icd.json)
+
+swiftshader:
+	@[ -e $(SWIFTSHADER)/vk_swiftshader_icd.json ] || ! command -v apt-get >/dev/null 2>&1 || ( \
+		echo 'fetching SwiftShader'; mkdir -p $(SWIFTSHADER)/deb; cd $(SWIFTSHADER)/deb; \
+		if [ "$$(id -u)" = 0 ]; then apt-get update -qq >/dev/null 2>&1 || true; fi; \
+		apt-get download -qq chromium-common >/dev/null 2>&1 \
+			&& dpkg-deb --fsys-tarfile chromium-common_*.deb | tar -x -C .. --strip-components=4 --wildcards \
+				'*/libvk_swiftshader.so' '*/libvulkan.so.1' '*/vk_swiftshader_icd.json' \
+			|| echo 'SwiftShader could not be fetched: the WebGPU backend is tested on a GPU alone'; \
+		rm -rf $(SWIFTSHADER)/deb )
 
 # What only root can install it installs; otherwise it says in one line what is missing.
 define need

@@ -10,22 +10,27 @@ const MAX_KEPT_BYTES = 4 << 20;
 
 export class BytePool {
   private readonly free: ArrayBufferLike[] = [];
-  private readonly handedOut = new WeakSet<ArrayBufferLike>();
+  /** What others made may be a part of something larger. */
+  private readonly own = new WeakSet<ArrayBufferLike>();
 
   /** An array of that many bytes, with any content. */
   take(numBytes: number): Uint8Array {
     const found = this.free.findIndex(({ byteLength }) => byteLength >= numBytes);
-    const [memory] =
-      found < 0 ? [new ArrayBuffer(2 ** Math.ceil(Math.log2(numBytes + 1)))] : this.free.splice(found, 1);
-    this.handedOut.add(memory);
+    const memory = found < 0 ? this.allocate(numBytes) : this.free.splice(found, 1)[0];
     return new Uint8Array(memory, 0, numBytes);
   }
 
-  /** Takes back an array that nobody looks at any more. One that was made elsewhere may lie in memory of others', and is left. */
+  /** Takes back an array that nobody looks at any more; one that is not from here is left alone. */
   give({ buffer }: Uint8Array): void {
-    const isOurs = this.handedOut.has(buffer) && !this.free.includes(buffer);
-    if (!isOurs || buffer.byteLength > MAX_KEPT_BYTES) return;
+    if (buffer.byteLength > MAX_KEPT_BYTES || !this.own.has(buffer) || this.free.includes(buffer)) return;
     this.free.push(buffer);
     if (this.free.length > MAX_FREE) this.free.shift();
+  }
+
+  /** The next power of two, so that nearly the same size finds it again. */
+  private allocate(numBytes: number): ArrayBuffer {
+    const memory = new ArrayBuffer(2 ** Math.ceil(Math.log2(numBytes + 1)));
+    this.own.add(memory);
+    return memory;
   }
 }

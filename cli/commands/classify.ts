@@ -26,7 +26,7 @@ export function addClassifyCommand(program: Command): void {
       command
         .requiredOption('--checkpoint <file>', 'weights, as "millrace train" leaves them')
         .option('--mean-file <file>', 'mean image (BlobProto), for a checkpoint that was trained with --mean image')
-        .option('--backend <name>', 'auto, wasm or cpu (default: auto)'),
+        .option('--backend <name>', `${BACKEND_NAMES.join(', ')} (default: auto, the fastest that is here)`),
     schema: z.object({
       images: z.array(z.string()),
       checkpoint: z.string(),
@@ -34,7 +34,7 @@ export function addClassifyCommand(program: Command): void {
       backend: z.enum(BACKEND_NAMES).default('auto'),
     }),
     async action({ images, checkpoint: path, meanFile, backend: backendName }, { environment, result }) {
-      const backend = await openBackend(backendName);
+      const backend = await openBackend(backendName, { allowSoftwareGpu: environment.allowSoftwareGpu });
       const classifier = await openClassifier(backend, path);
       try {
         const notes = notesOf(classifier.checkpoint.annotations, path);

@@ -2,7 +2,7 @@ import type { Command } from 'commander';
 import { join } from 'node:path';
 import { MillraceError } from '../../lib/core/errors.js';
 import type { Transform } from '../../lib/core/transform.js';
-import { openBackend } from '../../services/trainer/backend/backend.js';
+import { BACKEND_NAMES, openBackend } from '../../services/trainer/backend/backend.js';
 import { connect, type Client, type StreamOptions } from '../../services/trainer/client/client.js';
 import { createModel, MODEL_NAMES } from '../../services/trainer/models/catalog.js';
 import { numParametersOf } from '../../services/trainer/models/model.js';
@@ -34,7 +34,7 @@ export function addTrainCommand(program: Command): void {
         .option('--rank <number>', 'which part of each global batch is for this trainer (default: 0)')
         .option('--world-size <count>', 'trainers that share each global batch (default: 1)')
         .option('--model <name>', `${MODEL_NAMES.join(', ')} (default: small-convnet)`)
-        .option('--backend <name>', 'auto, wasm or cpu (default: auto)')
+        .option('--backend <name>', `${BACKEND_NAMES.join(', ')} (default: auto, the fastest that is here)`)
         .option(
           '--batch-size <count>',
           "images of a batch (default: the preset's of a reference model, the dataset's own, or 32)",
@@ -94,7 +94,7 @@ export function addTrainCommand(program: Command): void {
 }
 
 async function trainWith(client: Client, flags: TrainFlags, context: CommandContext): Promise<void> {
-  const { root, reporter, signal, result } = context;
+  const { environment, root, reporter, signal, result } = context;
   const { name, defaults } = await findTrainTarget(flags.dataset);
   const info = await client.dataset(name, flags.split);
   if (info.classes.length === 0) {
@@ -137,7 +137,7 @@ async function trainWith(client: Client, flags: TrainFlags, context: CommandCont
     transform: { ...transform, cropMode: 'center', mirror: false },
   };
 
-  const backend = await openBackend(flags.backend);
+  const backend = await openBackend(flags.backend, { allowSoftwareGpu: environment.allowSoftwareGpu });
   const model = createModel(flags.model, [cropSize, cropSize, info.shape.channels], info.classes.length);
   reporter.event(
     'backend',
@@ -146,6 +146,7 @@ async function trainWith(client: Client, flags: TrainFlags, context: CommandCont
       model: model.name,
       backend: backend.name,
       device: backend.device,
+      passedOver: backend.passedOver,
     },
   );
   const outcome = await train({
@@ -162,7 +163,7 @@ async function trainWith(client: Client, flags: TrainFlags, context: CommandCont
     keepSnapshots: flags.keepSnapshots,
     snapshotFolder: flags.snapshots ?? join(root, 'runs', name, ...(worldSize > 1 ? [`rank-${rank}`] : [])),
     resume: flags.resume,
-    annotations: annotate(info, settings),
+    annotations: { ...annotate(info, settings), backend: backend.name, device: backend.device },
     signal,
     reporter,
   });

@@ -6,7 +6,8 @@ import { MillraceError } from '../../lib/core/errors.js';
 import { decodeImage } from '../../lib/pixels/decode.js';
 import { resizeArea } from '../../lib/pixels/resize-area.js';
 import { resizeBilinear } from '../../lib/pixels/resize-bilinear.js';
-import { MEAN_FILE, MEAN_PICTURE_FILE, REJECTED_FILE, splitFolder } from '../../lib/platform/root-layout.js';
+import { MEAN_FILE, MEAN_PICTURE_FILE, REJECTED_FILE, splitFolder, STD_FILE } from '../../lib/platform/root-layout.js';
+import { decodeBlobProto } from '../../lib/shards/blob-proto.js';
 import { openSplit } from '../../lib/shards/split-reader.js';
 import { inspectSplit } from '../../workers/inspect.js';
 import { convertShare, prepareDataset, type PrepareSettings } from '../../workers/prepare.js';
@@ -41,7 +42,10 @@ describe('prepare', () => {
   it('leaves shards, mean, list of rejected and manifest, and nothing else', async () => {
     const names = await readdir(folder);
     const shards = Array.from({ length: 7 }, (_, i) => `shard-0000${i}`);
-    assert.deepEqual(names.sort(), ['manifest.json', MEAN_FILE, MEAN_PICTURE_FILE, REJECTED_FILE, ...shards].sort());
+    assert.deepEqual(
+      names.sort(),
+      ['manifest.json', MEAN_FILE, MEAN_PICTURE_FILE, REJECTED_FILE, STD_FILE, ...shards].sort(),
+    );
     assert.deepEqual(await readdir(join(folder, shards[0])), ['data.mdb']);
   });
 
@@ -87,17 +91,28 @@ describe('prepare', () => {
     }
   });
 
-  it('makes the mean of exactly the stored pixels', async () => {
+  it('makes mean and deviation of exactly the stored pixels', async () => {
     const split = await openSplit(folder);
     try {
       const sums = new Float64Array(3 * TINY.size ** 2);
+      const squares = sums.slice();
       split.read(
         Array.from({ length: NUM_TRAIN }, (_, id) => id),
-        ({ data }) => data.forEach((value, i) => (sums[i] += value)),
+        ({ data }) => {
+          data.forEach((value, i) => {
+            sums[i] += value;
+            squares[i] += value ** 2;
+          });
+        },
       );
       assert.deepEqual(
         split.mean.data,
         Float32Array.from(sums, (sum) => sum / NUM_TRAIN),
+      );
+      const path = join(folder, STD_FILE);
+      assert.deepEqual(
+        decodeBlobProto(await readFile(path), path).data,
+        Float32Array.from(sums, (sum, i) => Math.sqrt(squares[i] / NUM_TRAIN - (sum / NUM_TRAIN) ** 2)),
       );
     } finally {
       await split.close();
@@ -224,7 +239,7 @@ describe('prepare', () => {
     await prepareDataset(as('recut', { splits: ['val'] }), false);
     const digests = await digestTree(splitFolder(root.path, 'recut', 'val'));
     assert.equal(digests['shard-00000/data.mdb'], first['val/shard-00000/data.mdb']);
-    assert.equal(Object.keys(digests).length, 5);
+    assert.equal(Object.keys(digests).length, 6);
   });
 
   it('says what to run when an archive is missing', async () => {
