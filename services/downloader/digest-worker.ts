@@ -5,7 +5,8 @@
 import { openSync, readSync } from 'node:fs';
 import { parentPort, workerData } from 'node:worker_threads';
 import type { DigestName, Digests } from '../../lib/platform/known-digest.js';
-import { HASH_BLOCK_BYTES, openHashes, VALUE_BYTES, type ResumableHash } from './resumable-hash.js';
+import { openHashes } from './fastest-hash.js';
+import { HASH_BLOCK_BYTES, VALUE_BYTES, type ResumableHash } from './resumable-hash.js';
 
 /** What the thread is started with. */
 export interface DigestWorkerInput {

@@ -3,12 +3,8 @@ import { createHash } from 'node:crypto';
 import fc from 'fast-check';
 import { DIGEST_NAMES } from '../../../../lib/platform/known-digest.js';
 import { openOpensslHashes } from '../../../../services/downloader/openssl-hash.js';
-import {
-  HASH_BLOCK_BYTES,
-  openHashes,
-  VALUE_BYTES,
-  type BeginHash,
-} from '../../../../services/downloader/resumable-hash.js';
+import { openHashes } from '../../../../services/downloader/fastest-hash.js';
+import { HASH_BLOCK_BYTES, VALUE_BYTES, type BeginHash } from '../../../../services/downloader/resumable-hash.js';
 import { openWasmHashes } from '../../../../services/downloader/wasm-hash.js';
 
 describe('hashes that can be gone on with', () => {
