@@ -39,7 +39,7 @@ export function addClassifyCommand(program: Command): void {
       try {
         const notes = notesOf(classifier.checkpoint.annotations, path);
         const pipeline = createPixelPipeline({
-          resize: { resize: 'caffe', fit: 'exact', size: notes.shape },
+          resize: { ...notes.preparation, size: notes.shape },
           turbojpeg: findTurbojpeg(environment.turbojpeg).turbojpeg,
         });
         const prepare = createPreparation(notes, classifier.model.inputShape[0], await readMean(notes, meanFile));

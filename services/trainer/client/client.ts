@@ -8,12 +8,13 @@ import { sleep } from '../../../lib/platform/lifecycle.js';
 import type { Batch, StreamPosition } from './batch.js';
 import { createConnection, type Connection } from './connection.js';
 import type { DatasetInfo } from './dataset-info.js';
+import { preparationOf } from './preparation.js';
 import { completeStreamOptions, type ConnectOptions, type StreamOptions } from './options.js';
 import { toClientError } from './rpc-error.js';
 import { readStream } from './stream-reader.js';
 
 export type { Batch, StreamPosition } from './batch.js';
-export type { DatasetInfo } from './dataset-info.js';
+export type { DatasetInfo, Preparation } from './dataset-info.js';
 export type { ConnectOptions, ReconnectEvent, StreamOptions } from './options.js';
 
 export interface Client {
@@ -90,6 +91,7 @@ export function connect(options: ConnectOptions): Client {
         classes: labels,
         // A copy, since float32 views must be aligned.
         mean: { image: new Float32Array(new Uint8Array(mean.image).buffer), channels: mean.channelMean },
+        preparation: preparationOf(facts),
       };
     };
     for await (const info of withFailover(ask, () => ({ epoch: 0, step: 0 }))) return info;
