@@ -6,7 +6,7 @@ import { MEAN_FILE } from '../platform/root-layout.js';
 import { decodeBlobProto, type MeanImage } from './blob-proto.js';
 import type { Datum } from './datum.js';
 import { readManifest, type Manifest } from './manifest.js';
-import { openShard, type ShardReader } from './shard-reader.js';
+import { openShard, type RecordPlace, type ShardReader } from './shard-reader.js';
 
 export interface SplitReader {
   readonly folder: string;
@@ -14,9 +14,11 @@ export interface SplitReader {
   readonly mean: MeanImage;
   /** A sample's key; the id in `[0, numSamples)`. */
   keyOf(sampleId: number): string;
+  /** Where a sample's record lies. Throws ERR_SHARD_CORRUPT as `read` does. */
+  placeOf(sampleId: number): RecordPlace;
   /**
    * Reads the samples with these ids; `visit` is told the place in `ids` and is called in no particular order. The Datum is
-   * LMDB's own memory: valid only inside `visit`.
+   * the reader's own memory: valid only inside `visit`.
    * Throws ERR_SHARD_CORRUPT when a shard is missing or does not hold what the manifest says.
    */
   read(ids: ArrayLike<number>, visit: (datum: Datum, place: number) => void): void;
@@ -59,6 +61,10 @@ export async function openSplit(folder: string): Promise<SplitReader> {
     keyOf(sampleId) {
       const index = shardOf(begins, sampleId);
       return shardAt(index).keyAt(sampleId - begins[index]);
+    },
+    placeOf(sampleId) {
+      const index = shardOf(begins, sampleId);
+      return shardAt(index).placeOf(sampleId - begins[index]);
     },
     read(ids, visit) {
       const placesByShard = new Map<number, number[]>();
