@@ -5,6 +5,10 @@ import type { Dataset } from '../lib/catalog/dataset-schema.js';
 import { UsageError } from '../lib/core/errors.js';
 import { BACKEND_NAMES } from '../services/trainer/backend/backend.js';
 import { MODEL_NAMES } from '../services/trainer/models/catalog.js';
+import type { LearningRate } from '../services/trainer/solver/learning-rate.js';
+import { PRESETS } from '../services/trainer/solver/presets.js';
+import { UPDATE_RULE_NAMES } from '../services/trainer/solver/update-rules.js';
+import { mergeSettings, type PartialRunSettings, type RunSettings } from '../services/trainer/train/run-settings.js';
 import { integerFlag, numberFlag } from './command.js';
 
 export const trainFlagsSchema = z.object({
@@ -13,18 +17,29 @@ export const trainFlagsSchema = z.object({
   tlsCa: z.string().optional(),
   split: z.string().default('train'),
   testSplit: z.string().default('val'),
+  rank: integerFlag(0).default(0),
+  worldSize: integerFlag(1).default(1),
   model: z.enum(MODEL_NAMES).default('small-convnet'),
   backend: z.enum(BACKEND_NAMES).default('auto'),
   batchSize: integerFlag(1, 65_536).optional(),
   crop: integerFlag(1, 8_192).optional(),
-  mirror: z.boolean().default(true),
-  mean: z.enum(['channel', 'image']).default('channel'),
-  seed: integerFlag(0).default(0),
+  // Commander sets it whether the user has said --no-mirror or nothing.
+  mirror: z.boolean().transform((isMirrored) => (isMirrored ? undefined : false)),
+  mean: z.enum(['channel', 'image']).optional(),
+  seed: integerFlag(0).optional(),
   steps: integerFlag(1).optional(),
+  rule: z.enum(UPDATE_RULE_NAMES).optional(),
+  policy: z.enum(['fixed', 'cosine']).optional(),
   learningRate: numberFlag(1e-9, 100).optional(),
-  displayEvery: integerFlag(0).default(20),
-  testEvery: integerFlag(0).default(0),
-  snapshotEvery: integerFlag(0).default(50),
+  warmUp: integerFlag(0).optional(),
+  momentum: numberFlag(0, 0.999_999).optional(),
+  weightDecay: numberFlag(0, 100).optional(),
+  iterSize: integerFlag(1, 65_536).optional(),
+  labelSmoothing: numberFlag(0, 0.999).optional(),
+  displayEvery: integerFlag(0).optional(),
+  testEvery: integerFlag(0).optional(),
+  snapshotEvery: integerFlag(0).optional(),
+  keepSnapshots: integerFlag(1).default(2),
   snapshots: z.string().min(1).optional(),
   resume: z.enum(['auto', 'never']).default('auto'),
 });
@@ -48,4 +63,52 @@ export async function findTrainTarget(nameOrFile: string): Promise<TrainTarget> 
     }
     throw error;
   }
+}
+
+/** The settings of a run: the flags over the model's preset, for a reference model, or else the dataset's own defaults. */
+export function settingsOf(flags: TrainFlags, defaults: TrainTarget['defaults']): RunSettings {
+  const { model } = flags;
+  const base: PartialRunSettings =
+    model === 'small-convnet'
+      ? { ...defaults, solver: { learningRate: fixedRate(defaults.learningRate) } }
+      : PRESETS[model];
+  const { learningRate } = mergeSettings(base).solver;
+  return mergeSettings(base, {
+    batchSize: flags.batchSize,
+    testBatchSize: flags.batchSize,
+    cropSize: flags.crop,
+    mirror: flags.mirror,
+    mean: flags.mean,
+    seed: flags.seed,
+    numSteps: flags.steps,
+    displayEvery: flags.displayEvery,
+    testEvery: flags.testEvery,
+    snapshotEvery: flags.snapshotEvery,
+    solver: {
+      rule: flags.rule,
+      learningRate: changedRate(learningRate, flags),
+      momentum: flags.momentum,
+      weightDecay: flags.weightDecay,
+      iterSize: flags.iterSize,
+      labelSmoothing: flags.labelSmoothing,
+    },
+  });
+}
+
+function fixedRate(baseRate: number | undefined): LearningRate | undefined {
+  return baseRate === undefined ? undefined : { policy: { type: 'fixed', baseRate }, numWarmUpSteps: 0 };
+}
+
+function changedRate({ policy, numWarmUpSteps }: LearningRate, flags: TrainFlags): LearningRate {
+  const baseRate = flags.learningRate ?? policy.baseRate;
+  return {
+    // The merge sets how long the cosine is.
+    policy:
+      flags.policy === undefined
+        ? { ...policy, baseRate }
+        : flags.policy === 'cosine'
+          ? { type: 'cosine', baseRate, maxSteps: Infinity }
+          : { type: 'fixed', baseRate },
+    numWarmUpSteps: flags.warmUp ?? numWarmUpSteps,
+  };
 }

@@ -26,7 +26,7 @@ export function addClassifyCommand(program: Command): void {
       command
         .requiredOption('--checkpoint <file>', 'weights, as "millrace train" leaves them')
         .option('--mean-file <file>', 'mean image (BlobProto), for a checkpoint that was trained with --mean image')
-        .option('--backend <name>', 'auto, wasm or cpu (default: auto)'),
+        .option('--backend <name>', `${BACKEND_NAMES.join(', ')} (default: auto, the fastest that is here)`),
     schema: z.object({
       images: z.array(z.string()),
       checkpoint: z.string(),
@@ -34,7 +34,7 @@ export function addClassifyCommand(program: Command): void {
       backend: z.enum(BACKEND_NAMES).default('auto'),
     }),
     async action({ images, checkpoint: path, meanFile, backend: backendName }, { environment, result }) {
-      const backend = await openBackend(backendName);
+      const backend = await openBackend(backendName, { allowSoftwareGpu: environment.allowSoftwareGpu });
       const classifier = await openClassifier(backend, path);
       try {
         const notes = notesOf(classifier.checkpoint.annotations, path);
@@ -90,7 +90,7 @@ async function readMean({ meanMode, channelMean }: CheckpointNotes, meanFile: st
 
 /** What a test batch goes through: centre crop, mean. */
 function createPreparation(
-  { shape, meanMode }: CheckpointNotes,
+  { shape, meanMode, scale }: CheckpointNotes,
   cropSize: number,
   mean: Mean,
 ): (pixels: Uint8Array) => Float32Array {
@@ -99,7 +99,7 @@ function createPreparation(
     cropMode: 'center',
     mirror: false,
     mean: meanMode,
-    scale: 1,
+    scale,
     dtype: 'float32',
     layout: 'NHWC',
     channelOrder: 'BGR',

@@ -3,12 +3,11 @@
  * frame, beside which there is no other copy of its pixels.
  */
 import { messageOf } from '../../../lib/core/errors.js';
-import { shapeInLayout } from '../../../lib/core/tensor.js';
-import { numElements } from '../../../lib/core/tensor.js';
+import { numElements, shapeInLayout } from '../../../lib/core/tensor.js';
 import { croppedShape, windowOf } from '../../../lib/core/transform.js';
-import { createPixelPipeline, type PixelPipeline } from '../../../lib/pixels/pixel-pipeline.js';
+import { createSampleDecoder, type SampleDecoder, type SamplePixels } from '../../../lib/pixels/sample-decoder.js';
 import { createSamplePlacer, scratchBytes, type SamplePlacer } from '../../../lib/pixels/sample-kernels.js';
-import type { Turbojpeg } from '../../../lib/pixels/turbojpeg.js';
+import type { Turbojpeg } from '../../../lib/pixels/turbojpeg-library.js';
 import { decodeDatum } from '../../../lib/shards/datum.js';
 import { readExactly } from '../../../lib/shards/lmdb-file.js';
 import { frameBytes, frameLayout, payloadOffset, writeHeader, type FrameLayout } from './frame-layout.js';
@@ -26,13 +25,19 @@ function scratchRoom({ transform, stored }: Pick<Recipe, 'transform' | 'stored'>
   return Math.ceil(scratchBytes(transform, stored) / 64) * 64;
 }
 
+/** Address of a sample's planar pixels. */
+interface Source {
+  readonly at: number;
+  readonly label: number;
+}
+
 interface Kitchen {
   readonly recipe: Recipe;
   readonly layout: FrameLayout;
   readonly mean: number;
   /** Made anew when the thread's room has moved. */
   placer?: { readonly staging: number; readonly place: SamplePlacer };
-  pipeline?: PixelPipeline;
+  decode?: SampleDecoder;
 }
 
 export class Assembler {
@@ -99,31 +104,29 @@ export class Assembler {
   }
 
   /** Brings a sample's planar pixels into the thread's room. Throws when the record is cut short or no sample. */
-  #read(
-    job: FrameMessage,
-    i: number,
-    kitchen: Kitchen,
-  ): { at: number; label: number } | Promise<{ at: number; label: number }> {
+  #read(job: FrameMessage, i: number, kitchen: Kitchen): Source | Promise<Source> {
     const room = job.staging + scratchRoom(kitchen.recipe);
     const record = this.#bytes.subarray(room, room + job.lengths[i]);
     readExactly('the shard', job.descriptors[i], record, job.offsets[i]);
-    const { data, label, isEncoded } = decodeDatum(record);
-    if (!isEncoded) {
-      this.#check(data.length, kitchen);
-      return { at: data.byteOffset, label };
+    const datum = decodeDatum(record);
+    const { label } = datum;
+    if (!datum.isEncoded) {
+      this.#check(datum.data.length, kitchen);
+      return { at: datum.data.byteOffset, label };
     }
     // A copy: decoders are native code, and take no shared memory.
-    return this.#decode(data.slice(), kitchen).then((pixels) => {
-      this.#check(pixels.length, kitchen);
-      this.#bytes.set(pixels, room);
+    const decoded = this.#decoderOf(kitchen)({ ...datum, data: datum.data.slice() });
+    const take = ({ data }: SamplePixels): Source => {
+      this.#check(data.length, kitchen);
+      this.#bytes.set(data, room);
       return { at: room, label };
-    });
+    };
+    return decoded instanceof Promise ? decoded.then(take) : take(decoded);
   }
 
-  async #decode(file: Uint8Array, kitchen: Kitchen): Promise<Uint8Array> {
-    const { resize, fit, stored } = kitchen.recipe;
-    kitchen.pipeline ??= createPixelPipeline({ resize: { resize, fit, size: stored }, turbojpeg: this.turbojpeg });
-    return (await kitchen.pipeline.convert(file)).data;
+  #decoderOf(kitchen: Kitchen): SampleDecoder {
+    kitchen.decode ??= createSampleDecoder(kitchen.recipe.samples, this.turbojpeg);
+    return kitchen.decode;
   }
 
   #check(numBytes: number, { recipe: { stored } }: Kitchen): void {

@@ -1,7 +1,7 @@
 /** What the server and its assembly threads say to each other. */
 import type { SampleShape } from '../../../lib/core/tensor.js';
 import type { Transform } from '../../../lib/core/transform.js';
-import type { Fit } from '../../../lib/pixels/fit.js';
+import type { SampleOptions } from '../../../lib/pixels/sample-decoder.js';
 
 /** What the frames of a stream have in common. */
 export interface Recipe {
@@ -9,9 +9,8 @@ export interface Recipe {
   /** Of the augmentation draws. */
   readonly seed: number;
   readonly stored: SampleShape;
-  /** How an image becomes a sample of the stored shape, when records are image files. */
-  readonly resize: 'caffe' | 'area';
-  readonly fit: Fit;
+  /** How records that are image files become samples of the stored shape. */
+  readonly samples: SampleOptions;
 }
 
 /** One frame, all of it: two frames with the same recipe and the same of this are the same bytes. */

@@ -52,10 +52,10 @@ export async function streamBatches(context: ServerContext, call: Call): Promise
 
 function openLine({ pool }: ServerContext, { split }: Lease, plan: StreamPlan, seed: number): FrameLine {
   const { version, shape, channelMean, options } = split.manifest;
-  const { resize, fit } = options;
+  const { resize, fit, size, decodeScale } = options;
   return pool.openLine({
     version,
-    recipe: { transform: plan.transform, seed, stored: shape, resize, fit },
+    recipe: { transform: plan.transform, seed, stored: shape, samples: { resize, fit, size, decodeScale } },
     mean: { image: split.mean.data, channels: channelMean },
     batchSize: plan.planner.order.globalBatchSize / plan.slice.worldSize,
     placeOf: (id) => split.placeOf(id),
