@@ -9,7 +9,7 @@ export type Views = 'center' | 'ten';
 
 /** From stored pixels (planar, B, G, R) to `[views, cropSize, cropSize, C]`, mean-subtracted. */
 export function createViews(
-  { shape, meanMode, scale }: CheckpointNotes,
+  { shape, meanMode, scale }: Pick<CheckpointNotes, 'shape' | 'meanMode' | 'scale'>,
   mean: Mean,
   cropSize: number,
   views: Views,

@@ -75,6 +75,7 @@ async function readCaffe(flags: TrainedModelFlags, path: string): Promise<Traine
     shape: CAFFE_SHAPE,
     meanMode: meanFile === undefined ? 'channel' : 'image',
     channelMean: [...meanValue],
+    preparation: { resize: 'caffe', fit: 'exact' },
     scale: 1,
   };
   const weights = weightsOf(model, decodeCaffemodel(await read(path), path), path);

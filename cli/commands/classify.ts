@@ -57,7 +57,7 @@ export function addClassifyCommand(program: Command): void {
       const { model, weights, notes, mean } = await readTrainedModel(flags);
       const views = createViews(notes, mean, model.inputShape[0], tenCrop ? 'ten' : 'center');
       const pipeline = createPixelPipeline({
-        resize: { resize: 'caffe', fit: 'exact', size: notes.shape },
+        resize: { ...notes.preparation, size: notes.shape },
         turbojpeg: findTurbojpeg(environment.turbojpeg).turbojpeg,
       });
       const backend = await openBackend(backendName, { allowSoftwareGpu: environment.allowSoftwareGpu });
