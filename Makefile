@@ -32,7 +32,7 @@ test: build tools python-tools swiftshader ## all tests
 	@$(with_vulkan) $(BIN)/mocha
 	@cd $(PYTHON) && .venv/bin/pytest
 
-build: dist/.stamp dist/lib/pixels/kernels.wasm turbojpeg ## compile, with everything that needs installing
+build: dist/.stamp dist/lib/pixels/kernels.wasm dist/lib/pixels/sample-kernels.wasm turbojpeg ## compile, with everything that needs installing
 
 lint: node_modules/.stamp python-tools ## types, style, who imports whom, deployment files, and whether generated code is up to date
 	$(call need,docker-compose,docker-compose)
@@ -92,8 +92,13 @@ dist/.stamp: node_modules/.stamp tsconfig.json $(SOURCES)
 	@touch $@
 
 # The inner loops of resizing, AssemblyScript to WebAssembly.
-dist/lib/pixels/kernels.wasm: node_modules/.stamp $(wildcard lib/pixels/kernels/*)
+dist/lib/pixels/kernels.wasm: node_modules/.stamp $(wildcard lib/pixels/kernels/*.*)
 	$(BIN)/asc --config lib/pixels/kernels/asconfig.json
+	@touch $@
+
+# That of batch assembly, in memory that threads share.
+dist/lib/pixels/sample-kernels.wasm: node_modules/.stamp $(wildcard lib/pixels/kernels/samples/*)
+	$(BIN)/asc --config lib/pixels/kernels/samples/asconfig.json
 	@touch $@
 
 # Decoding goes twice as fast with libturbojpeg; without it sharp decodes, to the same pixels.

@@ -91,8 +91,12 @@ export enum WireDtype {
   /** UNSPECIFIED - UINT8. */
   UNSPECIFIED = 0,
   UINT8 = 1,
-  /** FLOAT32 - Little endian. */
+  /** FLOAT32 - Little endian, as all of them. */
   FLOAT32 = 2,
+  /** FLOAT16 - IEEE 754 binary16. */
+  FLOAT16 = 3,
+  /** BFLOAT16 - The upper half of a float32, rounded to the nearest. */
+  BFLOAT16 = 4,
 }
 
 export enum Layout {
@@ -198,7 +202,7 @@ export interface Transform {
   mean: MeanMode;
   /** Factor after the subtraction; 0 means 1. With UINT8 on the wire the client applies it. */
   scale: number;
-  /** UINT8: the pixels as stored, and the CLIENT subtracts the mean and scales; FLOAT32: the server has done it. */
+  /** UINT8: the pixels as stored, and the CLIENT subtracts the mean and scales; the floats: the server has done it. */
   dtype: WireDtype;
   layout: Layout;
   channelOrder: ChannelOrder;
