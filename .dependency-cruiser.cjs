@@ -46,6 +46,7 @@ module.exports = {
     layer('workers', '^workers/', ['^lib/']),
     layer('cli', '^cli/', ['^lib/', '^services/', '^workers/', '^protos/gen/']),
     owned('lmdb', ['lmdb'], ['^lib/shards/']),
+    owned('leveldb', ['classic-level'], ['^lib/shards/leveldb/']),
     owned('sharp', ['sharp'], ['^lib/pixels/']),
     owned('koffi', ['koffi'], ['^lib/pixels/', '^services/downloader/openssl-hash']),
     owned('tar-stream', ['tar-stream'], ['^lib/archives/']),

@@ -2,8 +2,8 @@
 import { z } from 'zod';
 import { MillraceError } from '../lib/core/errors.js';
 import type { SampleShape } from '../lib/core/tensor.js';
-import type { MeanMode } from '../lib/core/transform.js';
 import type { DatasetInfo } from '../services/trainer/client/client.js';
+import type { RunSettings } from '../services/trainer/train/run-settings.js';
 
 const notesSchema = z.object({
   classes: z.array(z.object({ id: z.string(), name: z.string() })),
@@ -12,15 +12,31 @@ const notesSchema = z.object({
   meanMode: z.enum(['channel', 'image']),
   /** Grey levels, B, G, R. */
   channelMean: z.array(z.number()),
+  /** How an image became a sample of that shape. Checkpoints that do not say are of before there was a choice to tell of. */
+  preparation: z
+    .object({ resize: z.enum(['caffe', 'area']), fit: z.enum(['exact', 'cover']) })
+    .default({ resize: 'caffe', fit: 'exact' }),
+  /** Factor on the pixels after the mean has gone. */
+  scale: z.number(),
 });
 
 export type CheckpointNotes = z.output<typeof notesSchema> & { readonly shape: SampleShape };
 
 const NAME = 'millrace';
 
-export function annotate(info: DatasetInfo, meanMode: Exclude<MeanMode, 'none'>): Record<string, string> {
-  const { classes, shape, mean } = info;
-  const notes: CheckpointNotes = { classes: [...classes], shape, meanMode, channelMean: [...mean.channels] };
+export function annotate(
+  info: DatasetInfo,
+  { mean: meanMode, scale }: Pick<RunSettings, 'mean' | 'scale'>,
+): Record<string, string> {
+  const { classes, shape, mean, preparation } = info;
+  const notes: z.input<typeof notesSchema> = {
+    classes: [...classes],
+    shape,
+    meanMode,
+    channelMean: [...mean.channels],
+    preparation,
+    scale,
+  };
   return { [NAME]: JSON.stringify(notes) };
 }
 

@@ -2,49 +2,81 @@ import type { Command } from 'commander';
 import { join } from 'node:path';
 import { MillraceError } from '../../lib/core/errors.js';
 import type { Transform } from '../../lib/core/transform.js';
-import { openBackend } from '../../services/trainer/backend/backend.js';
+import { BACKEND_NAMES, openBackend } from '../../services/trainer/backend/backend.js';
 import { connect, type Client, type StreamOptions } from '../../services/trainer/client/client.js';
-import { createModel } from '../../services/trainer/models/catalog.js';
-import { DEFAULT_SOLVER } from '../../services/trainer/solver/sgd.js';
+import { withMultipliersOf } from '../../services/trainer/caffe/net-prototxt.js';
+import { createModel, MODEL_NAMES } from '../../services/trainer/models/catalog.js';
+import { numParametersOf } from '../../services/trainer/models/model.js';
+import { UPDATE_RULE_NAMES } from '../../services/trainer/solver/update-rules.js';
+import { drawCurve } from '../../services/trainer/train/loss-curve.js';
 import type { TrainResult } from '../../services/trainer/train/options.js';
 import { train } from '../../services/trainer/train/train.js';
 import { annotate } from '../checkpoint-notes.js';
 import { defineCommand, type CommandContext } from '../command.js';
-import { findTrainTarget, trainFlagsSchema, type TrainFlags } from '../train-settings.js';
+import { planTraining, trainFlagsSchema, type TrainFlags, type TrainPlan } from '../train-settings.js';
 import { readPem } from './listen-flags.js';
 
 /** `millrace train <dataset>`: a training run fed by batch servers, here or elsewhere. */
 export function addTrainCommand(program: Command): void {
   defineCommand(program, {
-    usage: 'train <dataset>',
+    usage: 'train [dataset]',
     summary: 'train a model on batches of one or more servers; the same command again goes on from the last snapshot',
     examples: [
       'millrace train sample',
       'millrace train imagenette-160 --server feeder-1:50051 feeder-2:50051 --steps 2000',
+      'millrace train ilsvrc2012 --model caffenet --server feeder-1:50051',
+      'millrace train ilsvrc2012 --solver models/bvlc_googlenet/quick_solver.prototxt',
       'millrace train flowers --server feeder-1:50051 --tls-ca ca.pem --batch-size 64 --crop 112',
     ],
     flags: (command) =>
       command
+        .option('--solver <file>', "Caffe's solver.prototxt: settings, with those of the net that it names")
         .option('--server <host:port...>', 'batch servers, the first one tried first (default: 127.0.0.1:50051)')
         .option('--tls-ca <file>', 'certificate authority of the servers, PEM (default: no TLS)')
-        .option('--split <name>', 'split to learn from (default: train)')
+        .option('--split <name>', "split to learn from (default: the solver's source, or train)")
         .option('--test-split <name>', 'split to test on (default: val)')
-        .option('--model <name>', 'small-convnet (default)')
-        .option('--backend <name>', 'auto, wasm or cpu (default: auto)')
-        .option('--batch-size <count>', "images of a step (default: the dataset's own, or 32)")
-        .option('--crop <pixels>', "side of the random crop (default: the dataset's own, or 7/8 of the image)")
+        .option('--rank <number>', 'which part of each global batch is for this trainer (default: 0)')
+        .option('--world-size <count>', 'trainers that share each global batch (default: 1)')
+        .option('--model <name>', `${MODEL_NAMES.join(', ')} (default: the solver's net, or small-convnet)`)
+        .option('--backend <name>', `${BACKEND_NAMES.join(', ')} (default: auto, the fastest that is here)`)
+        .option(
+          '--batch-size <count>',
+          "images of a batch (default: the preset's of a reference model, the dataset's own, or 32)",
+        )
+        .option(
+          '--crop <pixels>',
+          "side of the random crop (default: the preset's, the dataset's own, or 7/8 of the image)",
+        )
         .option('--no-mirror', 'leave half of the images unmirrored as well')
-        .option('--mean <what>', 'what is subtracted: channel (default) or image')
-        .option('--seed <number>', 'key of the first weights, the order and the augmentation (default: 0)')
-        .option('--steps <count>', "steps of the whole run (default: the dataset's own, or 1000)")
-        .option('--learning-rate <rate>', "fixed rate (default: the dataset's own, or 0.01)")
-        .option('--display-every <steps>', 'steps between two lines about the loss; 0: none (default: 20)')
-        .option('--test-every <steps>', 'steps between two tests; 0: only at the end (default: 0)')
-        .option('--snapshot-every <steps>', 'steps between two checkpoints; 0: only at the end (default: 50)')
-        .option('--snapshots <folder>', 'where checkpoints go (default: <root>/runs/<dataset>)')
+        .option('--mean <what>', "what is subtracted: channel or image (default: the preset's, or channel)")
+        .option('--seed <number>', 'key of the first weights, the order, the augmentation and the dropout (default: 0)')
+        .option('--steps <count>', "steps of the whole run (default: the preset's, the dataset's own, or 1000)")
+        .option('--rule <name>', `${UPDATE_RULE_NAMES.join(', ')} (default: sgd)`)
+        .option(
+          '--learning-rate <rate>',
+          "rate that the policy begins with (default: the preset's, the dataset's own, or 0.01)",
+        )
+        .option('--policy <name>', "fixed, or cosine down to 0 (default: the preset's, or fixed)")
+        .option('--warm-up <steps>', "steps of a linear rise of the rate (default: the preset's, or 0)")
+        .option('--momentum <factor>', 'default: 0.9')
+        .option('--weight-decay <factor>', "default: the preset's, or 0.0005")
+        .option('--iter-size <count>', 'batches whose mean gradient makes one step (default: 1)')
+        .option('--label-smoothing <share>', "of the target, spread over all classes (default: the preset's, or 0)")
+        .option(
+          '--display-every <steps>',
+          "steps between two lines about the loss; 0: none (default: the preset's, or 20)",
+        )
+        .option('--test-every <steps>', "steps between two tests; 0: only at the end (default: the preset's, or 0)")
+        .option(
+          '--snapshot-every <steps>',
+          "steps between two checkpoints; 0: only at the end (default: the preset's, or 50)",
+        )
+        .option('--keep-snapshots <count>', 'checkpoints that stay (default: 2)')
+        .option('--snapshots <folder>', 'where checkpoints and the log go (default: <root>/runs/<dataset>)')
         .option('--resume <how>', 'auto (default): from the newest checkpoint; never: begin anew'),
     schema: trainFlagsSchema,
     async action(flags, context) {
+      const plan = await planTraining(flags);
       const tls = flags.tlsCa === undefined ? undefined : { rootCertificates: await readPem('--tls-ca', flags.tlsCa) };
       const client = connect({
         servers: flags.server,
@@ -58,7 +90,7 @@ export function addTrainCommand(program: Command): void {
           }),
       });
       try {
-        await trainWith(client, flags, context);
+        await trainWith(client, plan, flags, context);
       } finally {
         client.close();
       }
@@ -66,71 +98,96 @@ export function addTrainCommand(program: Command): void {
   });
 }
 
-async function trainWith(client: Client, flags: TrainFlags, context: CommandContext): Promise<void> {
-  const { root, reporter, signal, result } = context;
-  const { name, defaults } = await findTrainTarget(flags.dataset);
-  const info = await client.dataset(name, flags.split);
+async function trainWith(client: Client, plan: TrainPlan, flags: TrainFlags, context: CommandContext): Promise<void> {
+  const { environment, root, reporter, signal, result } = context;
+  const { dataset: name, split, settings, solver } = plan;
+  for (const note of solver?.notes ?? []) reporter.event('note', note);
+  const info = await client.dataset(name, split);
   if (info.classes.length === 0) {
-    throw new MillraceError('ERR_NOT_FOUND', `${name}/${flags.split} has no classes to learn; its dataset names none`);
+    throw new MillraceError('ERR_NOT_FOUND', `${name}/${split} has no classes to learn; its dataset names none`);
   }
+  const { batchSize, seed } = settings;
   const side = Math.min(info.shape.height, info.shape.width);
-  const cropSize = flags.crop ?? defaults.cropSize ?? Math.round(side * 0.875);
-  const batchSize = flags.batchSize ?? defaults.batchSize ?? 32;
-  const transform: Partial<Transform> = { cropSize, mirror: flags.mirror, mean: flags.mean };
-  const stream: StreamOptions = { dataset: name, split: flags.split, batchSize, seed: flags.seed, transform, signal };
+  const wanted = settings.cropSize;
+  const isWanted = wanted !== undefined && (wanted <= side || flags.crop !== undefined);
+  // A preset's crop, made for images of 256 pixels, gives way to smaller ones.
+  const cropSize = isWanted ? wanted : Math.round(side * 0.875);
+  const transform: Partial<Transform> = {
+    cropSize,
+    mirror: settings.mirror,
+    mean: settings.mean,
+    scale: settings.scale,
+  };
+  const { rank, worldSize } = flags;
+  const stream: StreamOptions = {
+    dataset: name,
+    split,
+    batchSize,
+    rank,
+    worldSize,
+    seed,
+    transform,
+    signal,
+  };
   const test: StreamOptions = {
     ...stream,
     split: flags.testSplit,
+    batchSize: settings.testBatchSize,
+    // Each trainer tests on the whole split.
+    rank: 0,
+    worldSize: 1,
     epochs: 1,
     shuffle: 'none',
     endOfEpoch: 'pad',
     transform: { ...transform, cropMode: 'center', mirror: false },
   };
 
-  const backend = await openBackend(flags.backend);
-  const model = createModel(flags.model, [cropSize, cropSize, info.shape.channels], info.classes.length);
-  reporter.event('backend', `${model.name} on ${backend.name}: ${backend.device}`, {
-    model: model.name,
-    backend: backend.name,
-    device: backend.device,
-  });
+  const backend = await openBackend(flags.backend, { allowSoftwareGpu: environment.allowSoftwareGpu });
+  const plain = createModel(plan.modelName, [cropSize, cropSize, info.shape.channels], info.classes.length);
+  const model = solver === undefined ? plain : withMultipliersOf(solver.net, plain);
+  reporter.event(
+    'backend',
+    `${model.name} (${numParametersOf(model).toLocaleString('en')} parameters) on ${backend.name}: ${backend.device}`,
+    {
+      model: model.name,
+      backend: backend.name,
+      device: backend.device,
+      passedOver: backend.passedOver,
+    },
+  );
   const outcome = await train({
     backend,
     model,
-    solver: {
-      ...DEFAULT_SOLVER,
-      learningRate: { type: 'fixed', baseRate: flags.learningRate ?? defaults.learningRate ?? 0.01 },
-    },
-    key: { seed: flags.seed, datasetVersion: info.version, globalBatchSize: batchSize },
+    solver: settings.solver,
+    key: { seed, datasetVersion: info.version, globalBatchSize: batchSize * worldSize },
     openStream: (from) => client.stream({ ...stream, from }),
     openTestStream: () => client.stream(test),
-    numSteps: flags.steps ?? defaults.numSteps ?? 1_000,
-    displayEvery: flags.displayEvery,
-    testEvery: flags.testEvery,
-    snapshotEvery: flags.snapshotEvery,
-    snapshotFolder: flags.snapshots ?? join(root, 'runs', name),
+    numSteps: settings.numSteps,
+    displayEvery: settings.displayEvery,
+    testEvery: settings.testEvery,
+    snapshotEvery: settings.snapshotEvery,
+    keepSnapshots: flags.keepSnapshots,
+    snapshotFolder: flags.snapshots ?? join(root, 'runs', name, ...(worldSize > 1 ? [`rank-${rank}`] : [])),
     resume: flags.resume,
-    annotations: annotate(info, flags.mean),
+    annotations: { ...annotate(info, settings), backend: backend.name, device: backend.device },
     signal,
     reporter,
   });
-  result({ backend: backend.name, device: backend.device, batchSize, ...outcome }, describe(outcome));
+  result(
+    { backend: backend.name, device: backend.device, batchSize, ...outcome, losses: undefined },
+    describe(outcome),
+  );
 }
 
-function describe({
-  steps,
-  firstLoss,
-  lastLoss,
-  accuracy,
-  imagesPerSecond,
-  waitShare,
-  checkpoint,
-}: TrainResult): string {
+function describe(outcome: TrainResult): string {
+  const { steps, firstLoss, lastLoss, accuracy, imagesPerSecond, waitShare, losses } = outcome;
   const percent = (share: number): string => `${(share * 100).toFixed(1)} %`;
   return [
+    drawCurve(losses),
     `steps       ${steps}, loss ${firstLoss?.toFixed(3) ?? '–'} → ${lastLoss?.toFixed(3) ?? '–'}`,
     `accuracy    ${percent(accuracy.top1)} top-1, ${percent(accuracy.top5)} top-5 of ${accuracy.numSamples} images`,
     `speed       ${imagesPerSecond.toFixed(0)} images/s, ${percent(waitShare)} of the time waiting for data`,
-    `checkpoint  ${checkpoint}`,
+    `log         ${outcome.log}`,
+    `checkpoint  ${outcome.checkpoint}`,
   ].join('\n');
 }

@@ -1,11 +1,12 @@
 /** A dataset that a user describes in a JSON or YAML file of their own. */
 import { readFile } from 'node:fs/promises';
+import { dirname, resolve } from 'node:path';
 import { isNode, LineCounter, parseDocument, type Document } from 'yaml';
 import type { z } from 'zod';
 import { messageOf, MillraceError, UsageError } from '../core/errors.js';
 import { datasetSchema, type Dataset } from './dataset-schema.js';
 
-/** Reads a dataset file. Throws ERR_NOT_FOUND when there is none, and as {@link parseDataset}. */
+/** Reads a dataset file; folders that it names relatively lie beside it. Throws ERR_NOT_FOUND when there is none, and as {@link parseDataset}. */
 export async function readDatasetFile(path: string): Promise<Dataset> {
   let text: string;
   try {
@@ -16,7 +17,11 @@ export async function readDatasetFile(path: string): Promise<Dataset> {
       context: { path },
     });
   }
-  return parseDataset(text, path);
+  const dataset = parseDataset(text, path);
+  const archives = dataset.archives.map((archive) =>
+    archive.folder === undefined ? archive : { ...archive, folder: resolve(dirname(path), archive.folder) },
+  );
+  return { ...dataset, archives };
 }
 
 /**

@@ -5,26 +5,50 @@ import { MillraceError } from '../core/errors.js';
 import { MEAN_FILE } from '../platform/root-layout.js';
 import { decodeBlobProto, type MeanImage } from './blob-proto.js';
 import type { Datum } from './datum.js';
-import { readManifest, type Manifest } from './manifest.js';
-import { openShard, type ShardReader } from './shard-reader.js';
+import { hasOneShape, readManifest, type AnyManifest, type Manifest } from './manifest.js';
+import { openShard, type RecordPlace, type ShardReader } from './shard-reader.js';
 
-export interface SplitReader {
-  readonly folder: string;
+/** A split whose samples have one shape: what batches are made of. */
+export interface SplitReader extends AnySplitReader {
   readonly manifest: Manifest;
   readonly mean: MeanImage;
+}
+
+export interface AnySplitReader {
+  readonly folder: string;
+  readonly manifest: AnyManifest;
+  /** Undefined when samples differ in shape. */
+  readonly mean: MeanImage | undefined;
   /** A sample's key; the id in `[0, numSamples)`. */
   keyOf(sampleId: number): string;
+  /** Where a sample's record lies. Throws ERR_SHARD_CORRUPT as `read` does. */
+  placeOf(sampleId: number): RecordPlace;
   /**
    * Reads the samples with these ids; `visit` is told the place in `ids` and is called in no particular order. The Datum is
-   * LMDB's own memory: valid only inside `visit`.
+   * the reader's own memory: valid only inside `visit`.
    * Throws ERR_SHARD_CORRUPT when a shard is missing or does not hold what the manifest says.
    */
   read(ids: ArrayLike<number>, visit: (datum: Datum, place: number) => void): void;
   close(): Promise<void>;
 }
 
-/** Opens the split in `folder`; shards are opened when first read. Throws ERR_NOT_FOUND when there is no finished split. */
+/**
+ * Opens the split in `folder`; shards are opened when first read. Throws ERR_NOT_FOUND when there is no finished split,
+ * ERR_OPTIONS_DIFFER when its samples differ in shape.
+ */
 export async function openSplit(folder: string): Promise<SplitReader> {
+  const split = await openAnySplit(folder);
+  const { manifest, mean } = split;
+  if (mean !== undefined && hasOneShape(manifest)) return { ...split, manifest, mean };
+  throw new MillraceError(
+    'ERR_OPTIONS_DIFFER',
+    `${manifest.dataset}/${manifest.split} was prepared with --resize ${manifest.options.resize} --fit ${manifest.options.fit}: its images ` +
+      'differ in shape, and a batch needs one; prepare it with --fit exact or cover, under another name (--as)',
+  );
+}
+
+/** As {@link openSplit}, whatever shapes its samples have. */
+export async function openAnySplit(folder: string): Promise<AnySplitReader> {
   const manifest = await readManifest(folder);
   if (manifest === undefined) {
     throw new MillraceError('ERR_NOT_FOUND', `${folder} holds no finished split; make one with "millrace prepare"`, {
@@ -32,7 +56,7 @@ export async function openSplit(folder: string): Promise<SplitReader> {
     });
   }
   const meanPath = join(folder, MEAN_FILE);
-  const mean = decodeBlobProto(await readFile(meanPath), meanPath);
+  const mean = hasOneShape(manifest) ? decodeBlobProto(await readFile(meanPath), meanPath) : undefined;
   const shards = manifest.shards.map((): ShardReader | undefined => undefined);
   const begins = shardBegins(manifest);
 
@@ -59,6 +83,10 @@ export async function openSplit(folder: string): Promise<SplitReader> {
     keyOf(sampleId) {
       const index = shardOf(begins, sampleId);
       return shardAt(index).keyAt(sampleId - begins[index]);
+    },
+    placeOf(sampleId) {
+      const index = shardOf(begins, sampleId);
+      return shardAt(index).placeOf(sampleId - begins[index]);
     },
     read(ids, visit) {
       const placesByShard = new Map<number, number[]>();
@@ -87,7 +115,7 @@ export async function openSplit(folder: string): Promise<SplitReader> {
 }
 
 /** `begins[i]` is the first id of shard i; one more at the end. */
-function shardBegins(manifest: Manifest): Float64Array {
+function shardBegins(manifest: AnyManifest): Float64Array {
   const begins = new Float64Array(manifest.shards.length + 1);
   manifest.shards.forEach((shard, index) => {
     begins[index + 1] = begins[index] + shard.numSamples;
