@@ -3,12 +3,14 @@ import { benchDownload } from './download.js';
 import { benchOrder } from './order.js';
 import { benchPixels } from './pixels.js';
 import { benchServe } from './serve.js';
+import { benchTrain } from './train.js';
 
 const BENCHES: Readonly<Record<string, () => void | Promise<void>>> = {
   order: benchOrder,
   download: benchDownload,
   pixels: benchPixels,
   serve: benchServe,
+  train: () => benchTrain(),
 };
 
 const asked = process.argv.slice(2);
