@@ -104,6 +104,14 @@ const MEAN_MODE = {
   [MeanMode.NONE]: 'none',
 } as const;
 
+const DTYPE = {
+  [WireDtype.UNSPECIFIED]: 'uint8',
+  [WireDtype.UINT8]: 'uint8',
+  [WireDtype.FLOAT32]: 'float32',
+  [WireDtype.FLOAT16]: 'float16',
+  [WireDtype.BFLOAT16]: 'bfloat16',
+} as const;
+
 function checkTransform(wire: WireTransform | undefined, stored: SampleShape): Transform {
   const cropSize = wire?.cropSize ?? 0;
   const side = Math.min(stored.height, stored.width);
@@ -116,7 +124,7 @@ function checkTransform(wire: WireTransform | undefined, stored: SampleShape): T
     mirror: wire?.mirror ?? false,
     mean: MEAN_MODE[wire?.mean ?? MeanMode.UNSPECIFIED],
     scale: scale === 0 ? 1 : scale,
-    dtype: wire?.dtype === WireDtype.FLOAT32 ? 'float32' : 'uint8',
+    dtype: DTYPE[wire?.dtype ?? WireDtype.UNSPECIFIED],
     layout: wire?.layout === Layout.NCHW ? 'NCHW' : 'NHWC',
     channelOrder: wire?.channelOrder === ChannelOrder.RGB ? 'RGB' : 'BGR',
   };

@@ -91,6 +91,7 @@ describe('a batch server', () => {
     assert.deepEqual(info.shape, SHAPE);
     assert.equal(info.classes[3].name, 'class 3');
     assert.equal(info.mean.image.length, 360);
+    assert.deepEqual(info.preparation, { resize: 'caffe', fit: 'exact' });
     assert.match(info.version, /^[0-9a-f]{32}$/);
   });
 

@@ -24,13 +24,14 @@ import {
   type ReconnectEvent,
   type StreamOptions,
 } from './options.js';
+import { preparationOf } from './preparation.js';
 import { readAhead } from './read-ahead.js';
 import { toClientError } from './rpc-error.js';
 import { readStream } from './stream-reader.js';
 
 export type { Batch, StreamPosition } from './batch.js';
 export type { BatchStream, StreamMetrics, StreamState } from './batch-stream.js';
-export type { DatasetInfo } from './dataset-info.js';
+export type { DatasetInfo, Preparation } from './dataset-info.js';
 export type { ConnectOptions, ReconnectEvent, StreamOptions, TlsOptions } from './options.js';
 
 export interface Client {
@@ -109,6 +110,7 @@ export function connect(options: ConnectOptions): Client {
         classes: labels,
         // A copy, since float32 views must be aligned.
         mean: { image: new Float32Array(new Uint8Array(mean.image).buffer), channels: mean.channelMean },
+        preparation: preparationOf(facts),
       };
     };
     const tell = (event: Omit<ReconnectEvent, 'position'>): void =>

@@ -16,7 +16,12 @@ const SHUFFLE = { full: Shuffle.FULL, none: Shuffle.NONE } as const;
 const END_OF_EPOCH = { drop: EndOfEpoch.DROP, pad: EndOfEpoch.PAD, wrap: EndOfEpoch.WRAP } as const;
 const CROP_MODE = { random: CropMode.RANDOM, center: CropMode.CENTER } as const;
 const MEAN_MODE = { image: MeanMode.IMAGE, channel: MeanMode.CHANNEL, none: MeanMode.NONE } as const;
-const DTYPE = { uint8: WireDtype.UINT8, float32: WireDtype.FLOAT32 } as const;
+const DTYPE = {
+  uint8: WireDtype.UINT8,
+  float32: WireDtype.FLOAT32,
+  float16: WireDtype.FLOAT16,
+  bfloat16: WireDtype.BFLOAT16,
+} as const;
 const LAYOUT = { NHWC: Layout.NHWC, NCHW: Layout.NCHW } as const;
 const CHANNEL_ORDER = { BGR: ChannelOrder.BGR, RGB: ChannelOrder.RGB } as const;
 
