@@ -67,7 +67,7 @@ bench-download: build ## the downloader beside curl, wget and aria2c (about ten 
 	@node dist/bench/main.js download
 
 bench-train: build ## training on each backend, CIFAR-10 through the whole service (half an hour; data in MILLRACE_TEST_DATA)
-	@$(with_vulkan) node dist/bench/main.js train
+	@node dist/bench/main.js train
 
 # Native TensorFlow, in a folder of its own. LIBTENSORFLOW=pip takes PyPI's library, LIBTENSORFLOW=<folder> one that is there.
 native-cpu: ## native TensorFlow for the trainer, on CPUs (README, Backends)
