@@ -76,6 +76,11 @@ native-cpu: ## native TensorFlow for the trainer, on CPUs (README, Backends)
 native-gpu: ## native TensorFlow for the trainer, on NVIDIA's GPUs with CUDA
 	@$(NODE_HEADERS) native/install.sh gpu "$(LIBTENSORFLOW)"
 
+bench-prepare: build tools ## prepare beside OpenCV + py-lmdb, and what C can do (about eight minutes)
+	$(call need,gcc,gcc)
+	$(call need,/usr/bin/time,time)
+	@node dist/bench/main.js prepare
+
 coverage: build tools swiftshader ## all tests, with coverage of lines
 	@$(with_vulkan) $(BIN)/c8 --src . --include 'dist/**' --exclude 'dist/test/**' $(BIN)/mocha
 
