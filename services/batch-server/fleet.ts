@@ -40,6 +40,7 @@ export interface Fleet {
 export async function startFleet({ numProcesses, program, args, metricsPort, log }: FleetOptions): Promise<Fleet> {
   cluster.setupPrimary({ exec: program, args: [...args] });
   const closing = new AbortController();
+  const isClosing = (): boolean => closing.signal.aborted;
   const workers = new Set<Worker>();
   let numDeaths = 0;
 
@@ -63,16 +64,15 @@ export async function startFleet({ numProcesses, program, args, metricsPort, log
   };
 
   const replace = async (code: number): Promise<void> => {
-    while (!closing.signal.aborted) {
-      log.warn({ code }, 'a server process died; it is replaced');
-      await sleep(backoffMs(numDeaths++, {}), closing.signal);
-      if (closing.signal.aborted) return;
-      try {
-        await start();
-        return;
-      } catch (error) {
-        log.error({ err: error }, 'its replacement did not start');
-      }
+    if (isClosing()) return;
+    log.warn({ code }, 'a server process died; it is replaced');
+    await sleep(backoffMs(numDeaths++, {}), closing.signal);
+    if (isClosing()) return;
+    try {
+      await start();
+    } catch (error) {
+      log.error({ err: error }, 'its replacement did not start');
+      await replace(code);
     }
   };
 
@@ -99,7 +99,9 @@ export async function startFleet({ numProcesses, program, args, metricsPort, log
       },
     };
   } catch (error) {
-    await close();
+    closing.abort();
+    // Some may not listen to messages yet.
+    for (const worker of workers) worker.process.kill('SIGTERM');
     throw error;
   }
 }
