@@ -2,14 +2,21 @@
 import { z } from 'zod';
 import { MillraceError } from '../lib/core/errors.js';
 import type { SampleShape } from '../lib/core/tensor.js';
-import type { MeanMode } from '../lib/core/transform.js';
+import type { Transform } from '../lib/core/transform.js';
 import type { DatasetInfo } from '../services/trainer/client/client.js';
 
 const notesSchema = z.object({
   classes: z.array(z.object({ id: z.string(), name: z.string() })),
   /** Shape of a stored sample, before the crop. */
   shape: z.object({ height: z.int(), width: z.int(), channels: z.int() }),
-  meanMode: z.enum(['channel', 'image']),
+  /** What is done to pixels before the model sees them. */
+  transform: z.object({
+    mean: z.enum(['channel', 'image', 'values', 'none']),
+    meanValues: z.array(z.number()),
+    scale: z.number(),
+    std: z.array(z.number()),
+    channelOrder: z.enum(['BGR', 'RGB']),
+  }),
   /** Grey levels, B, G, R. */
   channelMean: z.array(z.number()),
 });
@@ -18,9 +25,15 @@ export type CheckpointNotes = z.output<typeof notesSchema> & { readonly shape: S
 
 const NAME = 'millrace';
 
-export function annotate(info: DatasetInfo, meanMode: Exclude<MeanMode, 'none'>): Record<string, string> {
+export function annotate(info: DatasetInfo, transform: Transform): Record<string, string> {
   const { classes, shape, mean } = info;
-  const notes: CheckpointNotes = { classes: [...classes], shape, meanMode, channelMean: [...mean.channels] };
+  const { mean: meanMode, meanValues, scale, std, channelOrder } = transform;
+  const notes: CheckpointNotes = {
+    classes: [...classes],
+    shape,
+    transform: { mean: meanMode, meanValues: [...meanValues], scale, std: [...std], channelOrder },
+    channelMean: [...mean.channels],
+  };
   return { [NAME]: JSON.stringify(notes) };
 }
 

@@ -3,6 +3,9 @@ import { z } from 'zod';
 import { findDataset } from '../lib/catalog/catalog.js';
 import type { Dataset } from '../lib/catalog/dataset-schema.js';
 import { UsageError } from '../lib/core/errors.js';
+import { completeTransform, PRESET_NAMES } from '../lib/core/presets.js';
+import type { SampleShape } from '../lib/core/tensor.js';
+import type { Transform } from '../lib/core/transform.js';
 import { BACKEND_NAMES } from '../services/trainer/backend/backend.js';
 import { MODEL_NAMES } from '../services/trainer/models/catalog.js';
 import { integerFlag, numberFlag } from './command.js';
@@ -18,7 +21,18 @@ export const trainFlagsSchema = z.object({
   batchSize: integerFlag(1, 65_536).optional(),
   crop: integerFlag(1, 8_192).optional(),
   mirror: z.boolean().default(true),
-  mean: z.enum(['channel', 'image']).default('channel'),
+  mean: z.enum(['channel', 'image']).optional(),
+  preset: z.enum(PRESET_NAMES).optional(),
+  cropMode: z.enum(['random', 'random-resized']).optional(),
+  colorJitter: numberFlag(0, 1).optional(),
+  lighting: numberFlag(0, 1).optional(),
+  mixup: numberFlag(0, 2).optional(),
+  cutmix: numberFlag(0, 2).optional(),
+  labelSmoothing: numberFlag(0, 0.99).default(0),
+  shuffle: z.enum(['full', 'blocks', 'none']).default('full'),
+  balanceClasses: z.boolean().default(false),
+  classes: z.array(integerFlag(0)).optional(),
+  ids: z.string().min(1).optional(),
   seed: integerFlag(0).default(0),
   steps: integerFlag(1).optional(),
   learningRate: numberFlag(1e-9, 100).optional(),
@@ -48,4 +62,34 @@ export async function findTrainTarget(nameOrFile: string): Promise<TrainTarget> 
     }
     throw error;
   }
+}
+
+/** What training batches go through, and what test batches do: the same, with the middle of each image and nothing drawn. */
+export function transformsOf(
+  flags: TrainFlags,
+  defaults: TrainTarget['defaults'],
+  shape: SampleShape,
+): { readonly train: Transform; readonly test: Transform } {
+  const hasPreset = flags.preset !== undefined;
+  const side = Math.min(shape.height, shape.width);
+  const jitter = flags.colorJitter;
+  const train = completeTransform(
+    {
+      preset: flags.preset,
+      cropSize: flags.crop ?? (hasPreset ? undefined : (defaults.cropSize ?? Math.round(side * 0.875))),
+      cropMode: flags.cropMode,
+      // A preset knows whether to mirror; only --no-mirror goes before it.
+      mirror: flags.mirror && hasPreset ? undefined : flags.mirror,
+      mean: flags.mean ?? (hasPreset ? undefined : 'channel'),
+      colorJitter:
+        jitter === undefined ? undefined : { brightness: jitter, contrast: jitter, saturation: jitter, hue: 0 },
+      lighting: flags.lighting,
+      mixing: { mixupAlpha: flags.mixup ?? 0, cutmixAlpha: flags.cutmix ?? 0 },
+      layout: 'NHWC',
+    },
+    '--preset',
+  );
+  const { cropSize, mean, meanValues, scale, std, channelOrder, layout } = train;
+  const normalization = { mean, meanValues, scale, std, channelOrder, layout };
+  return { train, test: completeTransform({ cropSize, cropMode: 'center', ...normalization }) };
 }

@@ -3,8 +3,9 @@ import { readFile } from 'node:fs/promises';
 import { z } from 'zod';
 import { messageOf, MillraceError, UsageError } from '../../lib/core/errors.js';
 import { copyCrop } from '../../lib/core/crop.js';
+import { completeTransform } from '../../lib/core/presets.js';
 import { numElements } from '../../lib/core/tensor.js';
-import { createMeanSubtractor, windowOf, type Mean, type Transform } from '../../lib/core/transform.js';
+import { createMeanSubtractor, windowOf, type Mean } from '../../lib/core/transform.js';
 import { createPixelPipeline, type PixelPipeline } from '../../lib/pixels/pixel-pipeline.js';
 import { findTurbojpeg } from '../../lib/pixels/turbojpeg.js';
 import { decodeBlobProto } from '../../lib/shards/blob-proto.js';
@@ -77,8 +78,8 @@ async function readImage(path: string, pipeline: PixelPipeline): Promise<Uint8Ar
   }
 }
 
-async function readMean({ meanMode, channelMean }: CheckpointNotes, meanFile: string | undefined): Promise<Mean> {
-  if (meanMode === 'channel') return { image: new Float32Array(), channels: channelMean };
+async function readMean({ transform, channelMean }: CheckpointNotes, meanFile: string | undefined): Promise<Mean> {
+  if (transform.mean !== 'image') return { image: new Float32Array(), channels: channelMean };
   if (meanFile === undefined) {
     throw new UsageError(
       '--mean-file',
@@ -90,20 +91,11 @@ async function readMean({ meanMode, channelMean }: CheckpointNotes, meanFile: st
 
 /** What a test batch goes through: centre crop, mean. */
 function createPreparation(
-  { shape, meanMode }: CheckpointNotes,
+  { shape, transform: normalization }: CheckpointNotes,
   cropSize: number,
   mean: Mean,
 ): (pixels: Uint8Array) => Float32Array {
-  const transform: Transform = {
-    cropSize,
-    cropMode: 'center',
-    mirror: false,
-    mean: meanMode,
-    scale: 1,
-    dtype: 'float32',
-    layout: 'NHWC',
-    channelOrder: 'BGR',
-  };
+  const transform = completeTransform({ ...normalization, cropSize, cropMode: 'center', dtype: 'float32' });
   const subtractor = createMeanSubtractor(transform, shape, mean);
   const window = windowOf(transform, shape, 0, 0, 0);
   const size = numElements({ ...shape, height: cropSize, width: cropSize });

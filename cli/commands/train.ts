@@ -1,7 +1,7 @@
 import type { Command } from 'commander';
 import { join } from 'node:path';
 import { MillraceError } from '../../lib/core/errors.js';
-import type { Transform } from '../../lib/core/transform.js';
+import { croppedShape } from '../../lib/core/transform.js';
 import { openBackend } from '../../services/trainer/backend/backend.js';
 import { connect, type Client, type StreamOptions } from '../../services/trainer/client/client.js';
 import { createModel } from '../../services/trainer/models/catalog.js';
@@ -10,7 +10,8 @@ import type { TrainResult } from '../../services/trainer/train/options.js';
 import { train } from '../../services/trainer/train/train.js';
 import { annotate } from '../checkpoint-notes.js';
 import { defineCommand, type CommandContext } from '../command.js';
-import { findTrainTarget, trainFlagsSchema, type TrainFlags } from '../train-settings.js';
+import { readIds } from '../id-file.js';
+import { findTrainTarget, trainFlagsSchema, transformsOf, type TrainFlags } from '../train-settings.js';
 import { readPem } from './listen-flags.js';
 
 /** `millrace train <dataset>`: a training run fed by batch servers, here or elsewhere. */
@@ -35,6 +36,20 @@ export function addTrainCommand(program: Command): void {
         .option('--crop <pixels>', "side of the random crop (default: the dataset's own, or 7/8 of the image)")
         .option('--no-mirror', 'leave half of the images unmirrored as well')
         .option('--mean <what>', 'what is subtracted: channel (default) or image')
+        .option(
+          '--preset <name>',
+          'caffe-alexnet, caffe-googlenet or resnet: crop, mirror, mean; flags go before its own',
+        )
+        .option('--crop-mode <how>', 'random (default) or random-resized')
+        .option('--color-jitter <strength>', 'brightness, contrast and saturation, each by a factor of up to 1 ± this')
+        .option('--lighting <deviation>', "along the principal components of ImageNet's colors; AlexNet: 0.1")
+        .option('--mixup <alpha>', 'mix pairs of images and labels by Beta(alpha, alpha)')
+        .option('--cutmix <alpha>', 'paste a part of each image into its partner; with --mixup the one or the other')
+        .option('--label-smoothing <share>', 'share of the label spread over all classes (default: 0)')
+        .option('--shuffle <how>', 'full (default), blocks (for disks that seek slowly) or none')
+        .option('--balance-classes', 'take every class equally often')
+        .option('--classes <label...>', 'learn and test these labels only')
+        .option('--ids <file>', 'learn these sample ids only, one a line')
         .option('--seed <number>', 'key of the first weights, the order and the augmentation (default: 0)')
         .option('--steps <count>', "steps of the whole run (default: the dataset's own, or 1000)")
         .option('--learning-rate <rate>', "fixed rate (default: the dataset's own, or 0.01)")
@@ -73,22 +88,31 @@ async function trainWith(client: Client, flags: TrainFlags, context: CommandCont
   if (info.classes.length === 0) {
     throw new MillraceError('ERR_NOT_FOUND', `${name}/${flags.split} has no classes to learn; its dataset names none`);
   }
-  const side = Math.min(info.shape.height, info.shape.width);
-  const cropSize = flags.crop ?? defaults.cropSize ?? Math.round(side * 0.875);
+  const transforms = transformsOf(flags, defaults, info.shape);
   const batchSize = flags.batchSize ?? defaults.batchSize ?? 32;
-  const transform: Partial<Transform> = { cropSize, mirror: flags.mirror, mean: flags.mean };
-  const stream: StreamOptions = { dataset: name, split: flags.split, batchSize, seed: flags.seed, transform, signal };
+  const common = { dataset: name, batchSize, seed: flags.seed, signal };
+  const { classes, balanceClasses, ids: idFile } = flags;
+  const stream: StreamOptions = {
+    ...common,
+    split: flags.split,
+    shuffle: flags.shuffle,
+    selection: { classes, balanceClasses, ids: idFile === undefined ? undefined : await readIds('--ids', idFile) },
+    transform: transforms.train,
+    labels: { smoothing: flags.labelSmoothing },
+  };
   const test: StreamOptions = {
-    ...stream,
+    ...common,
     split: flags.testSplit,
     epochs: 1,
     shuffle: 'none',
     endOfEpoch: 'pad',
-    transform: { ...transform, cropMode: 'center', mirror: false },
+    selection: { classes },
+    transform: transforms.test,
   };
 
+  const { height, width, channels } = croppedShape(info.shape, transforms.train);
   const backend = await openBackend(flags.backend);
-  const model = createModel(flags.model, [cropSize, cropSize, info.shape.channels], info.classes.length);
+  const model = createModel(flags.model, [height, width, channels], info.classes.length);
   reporter.event('backend', `${model.name} on ${backend.name}: ${backend.device}`, {
     model: model.name,
     backend: backend.name,
@@ -110,7 +134,7 @@ async function trainWith(client: Client, flags: TrainFlags, context: CommandCont
     snapshotEvery: flags.snapshotEvery,
     snapshotFolder: flags.snapshots ?? join(root, 'runs', name),
     resume: flags.resume,
-    annotations: annotate(info, flags.mean),
+    annotations: annotate(info, transforms.test),
     signal,
     reporter,
   });

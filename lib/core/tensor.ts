@@ -1,6 +1,6 @@
 /** Element types, layouts and shapes of batches; the names are the field's. */
 
-export type Dtype = 'uint8' | 'float32';
+export type Dtype = 'uint8' | 'float32' | 'float16' | 'bfloat16';
 export type Layout = 'NHWC' | 'NCHW';
 export type ChannelOrder = 'BGR' | 'RGB';
 
@@ -11,7 +11,7 @@ export interface SampleShape {
   readonly channels: number;
 }
 
-export const BYTES_PER_ELEMENT: Readonly<Record<Dtype, number>> = { uint8: 1, float32: 4 };
+export const BYTES_PER_ELEMENT: Readonly<Record<Dtype, number>> = { uint8: 1, float32: 4, float16: 2, bfloat16: 2 };
 
 export function numElements(shape: SampleShape): number {
   return shape.height * shape.width * shape.channels;

@@ -7,11 +7,14 @@ import { decodeBlobProto, type MeanImage } from './blob-proto.js';
 import type { Datum } from './datum.js';
 import { readManifest, type Manifest } from './manifest.js';
 import { openShard, type ShardReader } from './shard-reader.js';
+import { groupByLabel, readLabels } from './split-labels.js';
 
 export interface SplitReader {
   readonly folder: string;
   readonly manifest: Manifest;
   readonly mean: MeanImage;
+  /** The ids of each label's samples, ascending; found once. Throws what `read` throws. */
+  idsByLabel(): Promise<ReadonlyMap<number, Uint32Array>>;
   /** A sample's key; the id in `[0, numSamples)`. */
   keyOf(sampleId: number): string;
   /**
@@ -52,30 +55,43 @@ export async function openSplit(folder: string): Promise<SplitReader> {
     return shard;
   };
 
+  const read: SplitReader['read'] = (ids, visit) => {
+    const placesByShard = new Map<number, number[]>();
+    for (let place = 0; place < ids.length; place++) {
+      const shard = shardOf(begins, ids[place]);
+      const places = placesByShard.get(shard);
+      if (places === undefined) placesByShard.set(shard, [place]);
+      else places.push(place);
+    }
+    for (const [shard, places] of placesByShard) {
+      let next = 0;
+      shardAt(shard).read(
+        places.map((place) => ids[place] - begins[shard]),
+        (datum) => visit(datum, places[next++]),
+      );
+    }
+  };
+  let groups: Promise<ReadonlyMap<number, Uint32Array>> | undefined;
+
   return {
     folder,
     manifest,
     mean,
+    idsByLabel() {
+      groups ??= readLabels(folder, manifest, read)
+        .then(groupByLabel)
+        .catch((error: unknown) => {
+          // A failure is not kept: the next stream tries again.
+          groups = undefined;
+          throw error;
+        });
+      return groups;
+    },
     keyOf(sampleId) {
       const index = shardOf(begins, sampleId);
       return shardAt(index).keyAt(sampleId - begins[index]);
     },
-    read(ids, visit) {
-      const placesByShard = new Map<number, number[]>();
-      for (let place = 0; place < ids.length; place++) {
-        const shard = shardOf(begins, ids[place]);
-        const places = placesByShard.get(shard);
-        if (places === undefined) placesByShard.set(shard, [place]);
-        else places.push(place);
-      }
-      for (const [shard, places] of placesByShard) {
-        let next = 0;
-        shardAt(shard).read(
-          places.map((place) => ids[place] - begins[shard]),
-          (datum) => visit(datum, places[next++]),
-        );
-      }
-    },
+    read,
     async close() {
       await Promise.all(
         shards.map(async (shard) => {

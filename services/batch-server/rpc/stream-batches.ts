@@ -5,6 +5,7 @@ import { createIdDigest } from '../../../lib/core/id-digest.js';
 import type { ServerContext } from '../context.js';
 import { createFrameAssembler } from '../frame-assembly.js';
 import { planStream } from '../stream-request.js';
+import { openStreamSource, sourceNames } from '../stream-source.js';
 import type { StreamEntry } from '../stream-registry.js';
 
 /** Frames handed to the wire and not yet taken by it: enough to keep it busy, few enough that a slow trainer costs little. */
@@ -12,7 +13,7 @@ const MAX_FRAMES_IN_FLIGHT = 4;
 
 /**
  * StreamBatches: the batches of one rank, frame by frame, as fast as the wire takes them. Returns when the epochs asked for are
- * through. Throws what {@link planStream} throws; ERR_UNAVAILABLE when the server drains; ERR_INTERRUPTED when the client is
+ * through. Throws what {@link openStreamSource} and {@link planStream} throw; ERR_UNAVAILABLE when the server drains; ERR_INTERRUPTED when the client is
  * gone.
  */
 export async function streamBatches(
@@ -20,11 +21,10 @@ export async function streamBatches(
   call: ServerWritableStream<StreamBatchesRequest, Buffer>,
 ): Promise<void> {
   const { request } = call;
-  const lease = await context.store.acquire(request.dataset, request.split);
+  const source = await openStreamSource(context.store, request);
   const entry: StreamEntry = {
     peer: call.getPeer(),
-    dataset: request.dataset,
-    split: request.split,
+    ...sourceNames(request),
     slice: { rank: request.rank, worldSize: Math.max(1, request.worldSize) },
     position: { epoch: request.epoch, step: request.step },
     batchesSent: 0,
@@ -34,8 +34,8 @@ export async function streamBatches(
   context.streams.add(entry);
   context.metrics.streamsActive.inc();
   try {
-    const plan = planStream(request, lease.split.manifest);
-    const assembler = createFrameAssembler(lease.split, plan.transform, request.seed);
+    const plan = await planStream(request, source.splits);
+    const assembler = createFrameAssembler(source, plan.transform, request.seed);
     const wire = createWire(context, call, entry);
     const digest = createIdDigest();
     let { epoch, step } = plan.from;
@@ -66,7 +66,7 @@ export async function streamBatches(
   } finally {
     context.streams.remove(entry);
     context.metrics.streamsActive.dec();
-    await lease.release();
+    await source.release();
   }
 }
 

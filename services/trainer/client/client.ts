@@ -14,7 +14,16 @@ import { readStream } from './stream-reader.js';
 
 export type { Batch, StreamPosition } from './batch.js';
 export type { DatasetInfo } from './dataset-info.js';
-export type { ConnectOptions, ReconnectEvent, StreamOptions } from './options.js';
+export type {
+  ConnectOptions,
+  LabelOptions,
+  ReconnectEvent,
+  SelectionOptions,
+  SourceOptions,
+  StreamOptions,
+} from './options.js';
+export { INCEPTION_JITTER, PRESET_NAMES, RESNET_JITTER } from '../../../lib/core/presets.js';
+export type { TransformOptions } from '../../../lib/core/presets.js';
 
 export interface Client {
   /** Facts of a split, from the first server that answers. Throws ERR_NOT_FOUND. */
@@ -98,11 +107,11 @@ export function connect(options: ConnectOptions): Client {
 
   const stream = async function* (streamOptions: StreamOptions): AsyncGenerator<Batch, void, undefined> {
     const complete = completeStreamOptions(streamOptions);
-    const info = await dataset(complete.dataset, complete.split);
+    const infos = await Promise.all(complete.sources.map((source) => dataset(source.dataset, source.split)));
     const state = { position: complete.from };
     const signal = complete.signal === undefined ? closed.signal : AbortSignal.any([complete.signal, closed.signal]);
     yield* withFailover(
-      (connection) => readStream(connection, complete, info, state, signal),
+      (connection) => readStream(connection, complete, infos, state, signal),
       () => state.position,
       signal,
     );
