@@ -107,6 +107,7 @@ async function trainWith(client: Client, flags: TrainFlags, context: CommandCont
     shuffle: 'none',
     endOfEpoch: 'pad',
     selection: { classes },
+    meanOf: { dataset: name, split: flags.split },
     transform: transforms.test,
   };
 

@@ -1,5 +1,6 @@
 /** The splits that a request is for, opened and held while its stream runs. */
 import type { StreamBatchesRequest } from '../../protos/gen/millrace/v1/batch.js';
+import type { Mean } from '../../lib/core/transform.js';
 import { joinSplits } from '../../lib/shards/joined-split.js';
 import type { SplitReader } from '../../lib/shards/split-reader.js';
 import { check } from './check-field.js';
@@ -41,17 +42,36 @@ export async function openStreamSource(store: DatasetStore, request: StreamBatch
     const first = await store.acquire(sources[0]?.dataset ?? dataset, sources[0]?.split ?? split);
     leases.push(first);
     for (const source of sources.slice(1)) leases.push(await store.acquire(source.dataset, source.split));
-    const splits = leases.map((lease) => lease.split);
-    const { manifest, mean } = first.split;
+    const splits = leases.map(({ split: opened }) => opened);
+    const { manifest } = first.split;
+    const mean = await meanOf(store, request, first, leases);
     return {
       splits: [first.split, ...splits.slice(1)],
       reader: joinSplits(splits),
       shape: manifest.shape,
-      mean: { image: mean.data, channels: manifest.channelMean },
+      mean,
       release,
     };
   } catch (error) {
     await release();
     throw error;
   }
+}
+
+/** The mean that the request wants subtracted. A split opened for it is added to `leases`. */
+async function meanOf(
+  store: DatasetStore,
+  { meanDataset, meanSplit }: StreamBatchesRequest,
+  first: Lease,
+  leases: Lease[],
+): Promise<Mean> {
+  let lease = first;
+  if (meanDataset !== '' || meanSplit !== '') {
+    lease = await store.acquire(meanDataset, meanSplit);
+    leases.push(lease);
+    const [got, expected] = [lease, first].map(({ split: { manifest } }) => Object.values(manifest.shape).join('×'));
+    check(got === expected, 'mean_split', `a split of ${expected} samples`, got);
+  }
+  const { manifest, mean } = lease.split;
+  return { image: mean.data, channels: manifest.channelMean };
 }

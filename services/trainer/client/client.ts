@@ -108,6 +108,8 @@ export function connect(options: ConnectOptions): Client {
   const stream = async function* (streamOptions: StreamOptions): AsyncGenerator<Batch, void, undefined> {
     const complete = completeStreamOptions(streamOptions);
     const infos = await Promise.all(complete.sources.map((source) => dataset(source.dataset, source.split)));
+    const { meanOf } = complete;
+    if (meanOf !== undefined) infos[0] = { ...infos[0], mean: (await dataset(meanOf.dataset, meanOf.split)).mean };
     const state = { position: complete.from };
     const signal = complete.signal === undefined ? closed.signal : AbortSignal.any([complete.signal, closed.signal]);
     yield* withFailover(

@@ -58,6 +58,8 @@ export interface StreamOptions {
   /** Default `drop`. */
   readonly endOfEpoch?: EndOfEpoch;
   readonly transform?: TransformOptions;
+  /** The split whose mean is subtracted, such as the train split of what is tested. Default: the stream's own. */
+  readonly meanOf?: { readonly dataset: string; readonly split: string } | undefined;
   /** Default: labels as indices. */
   readonly labels?: LabelOptions;
   /** Stops the stream; the iteration then throws InterruptedError. */
@@ -99,6 +101,7 @@ export type CompleteStreamOptions = Required<
   /** The split and those that it is mixed with; the first one's mean is subtracted. */
   readonly sources: readonly [SourceOptions, ...SourceOptions[]];
   readonly blocks: BlockShape | undefined;
+  readonly meanOf: { readonly dataset: string; readonly split: string } | undefined;
   readonly transform: Transform;
   /** Undefined: labels as indices alone. */
   readonly smoothing: number | undefined;
@@ -131,6 +134,7 @@ export function completeStreamOptions(options: StreamOptions): CompleteStreamOpt
     sources: [{ dataset, split, weight, selection }, ...mixWith],
     shuffle: options.shuffle ?? 'full',
     blocks: options.blocks,
+    meanOf: options.meanOf,
     endOfEpoch: options.endOfEpoch ?? 'drop',
     transform,
     smoothing: format === 'index' ? undefined : smoothing,

@@ -70,6 +70,8 @@ export function wireRequest(
     shuffle: SHUFFLE[options.shuffle],
     blockSamples: blocks?.blockSamples ?? 0,
     windowBlocks: blocks?.windowBlocks ?? 0,
+    meanDataset: options.meanOf?.dataset ?? '',
+    meanSplit: options.meanOf?.split ?? '',
     endOfEpoch: END_OF_EPOCH[options.endOfEpoch],
     transform: wireTransform(options.transform),
   };

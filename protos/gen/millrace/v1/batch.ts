@@ -71,7 +71,7 @@ export enum CropMode {
 }
 
 export enum MeanMode {
-  /** UNSPECIFIED - The preset's, else IMAGE, or CHANNEL with RANDOM_RESIZED. */
+  /** UNSPECIFIED - The preset's, else IMAGE. */
   UNSPECIFIED = 0,
   /** IMAGE - The mean image, at the pixel's position in the SOURCE image, as Caffe does it. */
   IMAGE = 1,
@@ -190,6 +190,9 @@ export interface StreamBatchesRequest {
   /** The grain of SHUFFLE_BLOCKS: samples that stay together, and blocks that are shuffled into each other. 0: 64 and 128. */
   blockSamples: number;
   windowBlocks: number;
+  /** The split whose mean is subtracted, such as the train split of what is tested; empty: the first split of the stream. */
+  meanDataset: string;
+  meanSplit: string;
 }
 
 /** The samples of a split that take part. Empty: all of them, each once an epoch. */
@@ -938,6 +941,8 @@ function createBaseStreamBatchesRequest(): StreamBatchesRequest {
     sources: [],
     blockSamples: 0,
     windowBlocks: 0,
+    meanDataset: "",
+    meanSplit: "",
   };
 }
 
@@ -993,6 +998,12 @@ export const StreamBatchesRequest: MessageFns<StreamBatchesRequest> = {
     }
     if (message.windowBlocks !== 0) {
       writer.uint32(136).uint32(message.windowBlocks);
+    }
+    if (message.meanDataset !== "") {
+      writer.uint32(146).string(message.meanDataset);
+    }
+    if (message.meanSplit !== "") {
+      writer.uint32(154).string(message.meanSplit);
     }
     return writer;
   },
@@ -1146,6 +1157,22 @@ export const StreamBatchesRequest: MessageFns<StreamBatchesRequest> = {
             message.windowBlocks = reader.uint32();
             continue;
           }
+          case 18: {
+            if (tag !== 146) {
+              break;
+            }
+
+            message.meanDataset = reader.string();
+            continue;
+          }
+          case 19: {
+            if (tag !== 154) {
+              break;
+            }
+
+            message.meanSplit = reader.string();
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -1184,6 +1211,8 @@ export const StreamBatchesRequest: MessageFns<StreamBatchesRequest> = {
     message.sources = object.sources?.map((e) => Source.fromPartial(e)) || [];
     message.blockSamples = object.blockSamples ?? 0;
     message.windowBlocks = object.windowBlocks ?? 0;
+    message.meanDataset = object.meanDataset ?? "";
+    message.meanSplit = object.meanSplit ?? "";
     return message;
   },
 };
