@@ -6,7 +6,13 @@ import { MillraceError } from '../../lib/core/errors.js';
 import { decodeImage } from '../../lib/pixels/decode.js';
 import { resizeArea } from '../../lib/pixels/resize-area.js';
 import { resizeBilinear } from '../../lib/pixels/resize-bilinear.js';
-import { MEAN_FILE, MEAN_PICTURE_FILE, REJECTED_FILE, splitFolder } from '../../lib/platform/root-layout.js';
+import {
+  LABELS_FILE,
+  MEAN_FILE,
+  MEAN_PICTURE_FILE,
+  REJECTED_FILE,
+  splitFolder,
+} from '../../lib/platform/root-layout.js';
 import { openSplit } from '../../lib/shards/split-reader.js';
 import { inspectSplit } from '../../workers/inspect.js';
 import { convertShare, prepareDataset, type PrepareSettings } from '../../workers/prepare.js';
@@ -41,7 +47,8 @@ describe('prepare', () => {
   it('leaves shards, mean, list of rejected and manifest, and nothing else', async () => {
     const names = await readdir(folder);
     const shards = Array.from({ length: 7 }, (_, i) => `shard-0000${i}`);
-    assert.deepEqual(names.sort(), ['manifest.json', MEAN_FILE, MEAN_PICTURE_FILE, REJECTED_FILE, ...shards].sort());
+    const files = ['manifest.json', LABELS_FILE, MEAN_FILE, MEAN_PICTURE_FILE, REJECTED_FILE];
+    assert.deepEqual(names.sort(), [...files, ...shards].sort());
     assert.deepEqual(await readdir(join(folder, shards[0])), ['data.mdb']);
   });
 
@@ -224,7 +231,7 @@ describe('prepare', () => {
     await prepareDataset(as('recut', { splits: ['val'] }), false);
     const digests = await digestTree(splitFolder(root.path, 'recut', 'val'));
     assert.equal(digests['shard-00000/data.mdb'], first['val/shard-00000/data.mdb']);
-    assert.equal(Object.keys(digests).length, 5);
+    assert.equal(Object.keys(digests).length, 6);
   });
 
   it('says what to run when an archive is missing', async () => {

@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { status } from '@grpc/grpc-js';
+import { CropMode, MeanMode, WireDtype } from '../../protos/gen/millrace/v1/batch.js';
 import type { BatchServer } from '../../services/batch-server/server.js';
 import { refusalOf, startBatchServer, type RequestChange } from '../fixtures/batch-server.js';
 import { makeSplit } from '../fixtures/split.js';
@@ -8,8 +9,64 @@ import { temporaryFolder } from '../fixtures/temporary-folder.js';
 const SHAPE = { height: 12, width: 10, channels: 3 };
 const NUM_SAMPLES = 37;
 
+/** A number that no enum of the wire has. */
+const NO_ENUM = 99 as never;
+
+type Case<Change> = readonly [field: string, what: string, change: Change];
+
+/** Sources of the fixture, but for what is said. */
+const SOURCE_CASES: readonly Case<RequestChange['sources']>[] = [
+  ['sources[1].weight', 'in some alone', [{ weight: 2 }, { weight: 0 }]],
+  ['sources[0].weight', 'huge', [{ weight: 2 ** 32 - 1 }, { weight: 1 }]],
+  ['sources[1].split', 'of another shape', [{}, { dataset: 'other' }]],
+  ['sources[1].selection.ids', 'past the end', [{}, { selection: { ids: [99] } }]],
+  ['sources', 'too many', Array.from({ length: 65 }, () => ({}))],
+];
+
+const TRANSFORM_CASES: readonly Case<RequestChange['transform']>[] = [
+  ['preset', 'unknown', { preset: 'alexnet' }],
+  ['crop_size', 'larger than the image', { cropSize: 11 }],
+  ['crop_size', 'huge', { cropSize: 2 ** 32 - 1 }],
+  ['crop_size', 'larger than the image, by a preset', { preset: 'caffe-alexnet' }],
+  ['crop_size', 'huge, resized', { cropSize: 2 ** 32 - 1, cropMode: CropMode.RANDOM_RESIZED, mean: MeanMode.NONE }],
+  ['crop_size', 'none, resized', { cropMode: CropMode.RANDOM_RESIZED, mean: MeanMode.NONE }],
+  ['crop_size', 'none of ten', { cropMode: CropMode.TEN }],
+  ['crop_mode', 'a number that is none', { cropMode: NO_ENUM }],
+  ['mean', 'a number that is none', { mean: NO_ENUM }],
+  ['mean', 'an image for a resized crop', { cropSize: 8, cropMode: CropMode.RANDOM_RESIZED, mean: MeanMode.IMAGE }],
+  ['mean_values', 'missing', { mean: MeanMode.VALUES }],
+  ['mean_values', 'too many', { mean: MeanMode.VALUES, meanValues: [1, 2] }],
+  ['mean_values', 'not a number', { mean: MeanMode.VALUES, meanValues: [NaN] }],
+  ['mean_values', 'with another mean', { mean: MeanMode.CHANNEL, meanValues: [1] }],
+  ['std', 'not a number', { std: [1, NaN, 1] }],
+  ['std', 'zero', { std: [0] }],
+  ['std', 'negative', { std: [-1] }],
+  ['std', 'infinite', { std: [Infinity] }],
+  ['std', 'too many', { std: [1, 1, 1, 1] }],
+  ['scale', 'not a number', { scale: NaN }],
+  ['scale', 'infinite', { scale: Infinity }],
+  ['area.min', 'nothing', { area: { min: 0, max: 1 } }],
+  ['area.max', 'more than all', { area: { min: 0.5, max: 1.5 } }],
+  ['area.max', 'below the least', { area: { min: 0.5, max: 0.25 } }],
+  ['area.min', 'not a number', { area: { min: NaN, max: 1 } }],
+  ['aspect_ratio.min', 'nothing', { aspectRatio: { min: 0, max: 1 } }],
+  ['aspect_ratio.max', 'infinite', { aspectRatio: { min: 1, max: Infinity } }],
+  ['color_jitter.brightness', 'not a number', { colorJitter: { brightness: NaN } }],
+  ['color_jitter.contrast', 'negative', { colorJitter: { contrast: -1 } }],
+  ['color_jitter.saturation', 'huge', { colorJitter: { saturation: 1e30 } }],
+  ['color_jitter.hue', 'more than a half turn', { colorJitter: { hue: 0.75 } }],
+  ['lighting', 'not a number', { lighting: NaN }],
+  ['lighting', 'huge', { lighting: 1e9 }],
+  ['mixing.mixup_alpha', 'not a number', { mixing: { mixupAlpha: NaN } }],
+  ['mixing.cutmix_alpha', 'huge', { mixing: { cutmixAlpha: 99 } }],
+  ['mixing', 'of ten crops', { cropSize: 8, cropMode: CropMode.TEN, mixing: { mixupAlpha: 1 } }],
+  ['dtype', 'a number that is none', { dtype: NO_ENUM }],
+  ['layout', 'a number that is none', { layout: NO_ENUM }],
+  ['channel_order', 'a number that is none', { channelOrder: NO_ENUM }],
+];
+
 /** Each with the field that the answer must name. */
-const CASES: readonly (readonly [field: string, what: string, change: RequestChange])[] = [
+const CASES: readonly Case<RequestChange>[] = [
   ['global_batch_size', 'none', { globalBatchSize: 0 }],
   ['global_batch_size', 'huge', { globalBatchSize: 2 ** 32 - 1 }],
   ['global_batch_size', 'more than the split, with drop', { globalBatchSize: NUM_SAMPLES + 1 }],
@@ -18,8 +75,8 @@ const CASES: readonly (readonly [field: string, what: string, change: RequestCha
   ['rank', 'outside its world', { rank: 1 }],
   ['rank', 'huge', { rank: 2 ** 32 - 1 }],
   ['epoch', 'huge', { epoch: 2 ** 32 - 1 }],
-  ['shuffle', 'a number that is none', { shuffle: 99 as never }],
-  ['end_of_epoch', 'a number that is none', { endOfEpoch: 99 as never }],
+  ['shuffle', 'a number that is none', { shuffle: NO_ENUM }],
+  ['end_of_epoch', 'a number that is none', { endOfEpoch: NO_ENUM }],
   ['block_samples', 'huge', { blockSamples: 2 ** 32 - 1 }],
   ['window_blocks', 'huge', { windowBlocks: 2 ** 32 - 1 }],
   ['mean_split', 'of other samples', { meanDataset: 'other', meanSplit: 'train' }],
@@ -40,68 +97,17 @@ const CASES: readonly (readonly [field: string, what: string, change: RequestCha
   ],
 
   ['dataset', 'beside sources', { sources: [{ dataset: 'fixture', split: 'train' }] }],
-  ...(
-    [
-      ['sources[1].weight', 'in some alone', [{ weight: 2 }, { weight: 0 }]],
-      ['sources[0].weight', 'huge', [{ weight: 2 ** 32 - 1 }, { weight: 1 }]],
-      ['sources[1].split', 'of another shape', [{}, { dataset: 'other' }]],
-      ['sources[1].selection.ids', 'past the end', [{}, { selection: { ids: [99] } }]],
-      ['sources', 'too many', Array.from({ length: 65 }, () => ({}))],
-    ] as const
-  ).map(([field, what, sources]) => {
-    const change = {
-      dataset: '',
-      split: '',
-      sources: sources.map((source) => ({ dataset: 'fixture', split: 'train', ...source })),
-    };
-    return [field, what, change as RequestChange] as const;
+  ...SOURCE_CASES.map(([field, what, sources = []]) => {
+    const named = sources.map((source) => ({ dataset: 'fixture', split: 'train', ...source }));
+    return [field, what, { dataset: '', split: '', sources: named }] as const;
   }),
-
-  ...(
-    [
-      ['preset', 'unknown', { preset: 'alexnet' }],
-      ['crop_size', 'larger than the image', { cropSize: 11 }],
-      ['crop_size', 'huge', { cropSize: 2 ** 32 - 1 }],
-      ['crop_size', 'larger than the image, by a preset', { preset: 'caffe-alexnet' }],
-      ['crop_size', 'huge, resized', { cropSize: 2 ** 32 - 1, cropMode: 3, mean: 3 }],
-      ['crop_size', 'none, resized', { cropMode: 3, mean: 3 }],
-      ['crop_size', 'none of ten', { cropMode: 4 }],
-      ['crop_mode', 'a number that is none', { cropMode: 99 }],
-      ['mean', 'a number that is none', { mean: 99 }],
-      ['mean', 'an image for a resized crop', { cropSize: 8, cropMode: 3, mean: 1 }],
-      ['mean_values', 'missing', { mean: 4 }],
-      ['mean_values', 'too many', { mean: 4, meanValues: [1, 2] }],
-      ['mean_values', 'not a number', { mean: 4, meanValues: [NaN] }],
-      ['mean_values', 'with another mean', { mean: 2, meanValues: [1] }],
-      ['std', 'not a number', { std: [1, NaN, 1] }],
-      ['std', 'zero', { std: [0] }],
-      ['std', 'negative', { std: [-1] }],
-      ['std', 'infinite', { std: [Infinity] }],
-      ['std', 'too many', { std: [1, 1, 1, 1] }],
-      ['scale', 'not a number', { scale: NaN }],
-      ['scale', 'infinite', { scale: Infinity }],
-      ['area.min', 'nothing', { area: { min: 0, max: 1 } }],
-      ['area.max', 'more than all', { area: { min: 0.5, max: 1.5 } }],
-      ['area.max', 'below the least', { area: { min: 0.5, max: 0.25 } }],
-      ['area.min', 'not a number', { area: { min: NaN, max: 1 } }],
-      ['aspect_ratio.min', 'nothing', { aspectRatio: { min: 0, max: 1 } }],
-      ['aspect_ratio.max', 'infinite', { aspectRatio: { min: 1, max: Infinity } }],
-      ['color_jitter.brightness', 'not a number', { colorJitter: { brightness: NaN } }],
-      ['color_jitter.contrast', 'negative', { colorJitter: { contrast: -1 } }],
-      ['color_jitter.saturation', 'huge', { colorJitter: { saturation: 1e30 } }],
-      ['color_jitter.hue', 'more than a half turn', { colorJitter: { hue: 0.75 } }],
-      ['lighting', 'not a number', { lighting: NaN }],
-      ['lighting', 'huge', { lighting: 1e9 }],
-      ['mixing.mixup_alpha', 'not a number', { mixing: { mixupAlpha: NaN } }],
-      ['mixing.cutmix_alpha', 'huge', { mixing: { cutmixAlpha: 99 } }],
-      ['mixing', 'of ten crops', { cropSize: 8, cropMode: 4, mixing: { mixupAlpha: 1 } }],
-      ['dtype', 'a number that is none', { dtype: 99 }],
-      ['layout', 'a number that is none', { layout: 99 }],
-      ['channel_order', 'a number that is none', { channelOrder: 99 }],
-    ] as const
-  ).map(([field, what, transform]) => [`transform.${field}`, what, { transform } as RequestChange] as const),
+  ...TRANSFORM_CASES.map(([field, what, transform]) => [`transform.${field}`, what, { transform }] as const),
   ['global_batch_size', 'odd, to be mixed in pairs', { transform: { mixing: { mixupAlpha: 1 } } }],
-  ['global_batch_size', 'huge, of ten crops', { globalBatchSize: 2 ** 20, transform: { cropSize: 8, cropMode: 4 } }],
+  [
+    'global_batch_size',
+    'huge, of ten crops',
+    { globalBatchSize: 2 ** 20, transform: { cropSize: 8, cropMode: CropMode.TEN } },
+  ],
 ];
 
 describe('a request that is wrong', () => {
@@ -123,7 +129,7 @@ describe('a request that is wrong', () => {
         split: 'train',
         globalBatchSize: 5,
         ...change,
-      } as RequestChange);
+      });
       assert.equal(error.code, status.INVALID_ARGUMENT, error.message);
       assert.ok(error.details.startsWith(`${field}: `), error.details);
       assert.match(error.details, /expected .+, got /s);
@@ -137,8 +143,13 @@ describe('a request that is wrong', () => {
         dataset: 'fixture',
         split: 'train',
         globalBatchSize: 2 ** 20,
-        transform: { cropSize: 1000 + i, cropMode: 3, mean: 3, dtype: 2 },
-      } as RequestChange),
+        transform: {
+          cropSize: 1000 + i,
+          cropMode: CropMode.RANDOM_RESIZED,
+          mean: MeanMode.NONE,
+          dtype: WireDtype.FLOAT32,
+        },
+      }),
     );
     for (const error of await Promise.all(requests)) assert.equal(error.code, status.INVALID_ARGUMENT);
     // One picture would be 12 MB, one batch 12 TB.
