@@ -13,9 +13,14 @@ BIN := node_modules/.bin
 NODE_PREFIX := $(shell node -p "require('path').dirname(require('path').dirname(process.execPath))" 2>/dev/null)
 NODE_HEADERS := $(if $(wildcard $(NODE_PREFIX)/include/node/node.h),npm_config_nodedir=$(NODE_PREFIX),)
 
+# The Python client, and the Python that its tests and tools run with.
+PYTHON := clients/python
+RUFF_SCOPE := --config pyproject.toml . ../../examples
+
 SOURCES := $(shell find lib services workers cli bench test protos/gen -name '*.ts' 2>/dev/null)
 
-.PHONY: help run test build lint proto bench bench-download clean setup tools turbojpeg coverage
+.PHONY: help run test build lint proto bench bench-download bench-train clean setup tools python-tools turbojpeg coverage native-cpu native-gpu \
+	swiftshader
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -23,12 +28,13 @@ help: ## list the targets
 run: build ## the main job, end to end: download, shards, batches, training (DATASET=sample or ilsvrc2012-sample)
 	@node dist/cli/main.js run $(DATASET) --root $(ROOT)
 
-test: build tools ## all tests
-	@$(BIN)/mocha
+test: build tools python-tools swiftshader ## all tests
+	@$(with_vulkan) $(BIN)/mocha
+	@cd $(PYTHON) && .venv/bin/pytest
 
 build: dist/.stamp dist/lib/pixels/kernels.wasm turbojpeg ## compile, with everything that needs installing
 
-lint: node_modules/.stamp ## types, style, who imports whom, deployment files, and whether generated code is up to date
+lint: node_modules/.stamp python-tools ## types, style, who imports whom, deployment files, and whether generated code is up to date
 	$(call need,docker-compose,docker-compose)
 	$(BIN)/tsc -p . --noEmit
 	$(BIN)/tsc -p lib/pixels/kernels --noEmit
@@ -38,12 +44,16 @@ lint: node_modules/.stamp ## types, style, who imports whom, deployment files, a
 	$(BIN)/buf lint
 	@fresh=$$(mktemp -d); $(BIN)/buf generate -o $$fresh; diff -r $$fresh/protos/gen protos/gen \
 		|| { echo 'protos/gen is not what protos/ says: run "make proto" and commit' >&2; exit 1; }; rm -r $$fresh
+	@fresh=$$(mktemp -d); $(call python-stubs,$$fresh); diff -r -x __pycache__ $$fresh/millrace/v1 $(PYTHON)/src/millrace/v1 \
+		|| { echo '$(PYTHON)/src/millrace/v1 is not what protos/ says: run "make proto" and commit' >&2; exit 1; }; rm -r $$fresh
+	cd $(PYTHON) && .venv/bin/ruff check $(RUFF_SCOPE) && .venv/bin/ruff format --check $(RUFF_SCOPE) && .venv/bin/mypy
 	$(BIN)/dockerfilelint deploy/Dockerfile
 	docker-compose -f deploy/compose/docker-compose.yml config -q
 
-proto: node_modules/.stamp ## generate code from protos/
+proto: node_modules/.stamp python-tools ## generate code from protos/
 	$(BIN)/buf lint
 	$(BIN)/buf generate
+	$(call python-stubs,$(PYTHON)/src)
 
 bench: build ## benchmarks of order, pixels and serving, into bench/results/
 	@node dist/bench/main.js order pixels serve
@@ -56,8 +66,18 @@ bench-download: build ## the downloader beside curl, wget and aria2c (about ten 
 	$(call need,/usr/bin/time,time)
 	@node dist/bench/main.js download
 
-coverage: build tools ## all tests, with coverage of lines
-	@$(BIN)/c8 --src . --include 'dist/**' --exclude 'dist/test/**' $(BIN)/mocha
+bench-train: build ## training on each backend, CIFAR-10 through the whole service (half an hour; data in MILLRACE_TEST_DATA)
+	@$(with_vulkan) node dist/bench/main.js train
+
+# Native TensorFlow, in a folder of its own. LIBTENSORFLOW=pip takes PyPI's library, LIBTENSORFLOW=<folder> one that is there.
+native-cpu: ## native TensorFlow for the trainer, on CPUs (README, Backends)
+	@$(NODE_HEADERS) native/install.sh cpu "$(LIBTENSORFLOW)"
+
+native-gpu: ## native TensorFlow for the trainer, on NVIDIA's GPUs with CUDA
+	@$(NODE_HEADERS) native/install.sh gpu "$(LIBTENSORFLOW)"
+
+coverage: build tools swiftshader ## all tests, with coverage of lines
+	@$(with_vulkan) $(BIN)/c8 --src . --include 'dist/**' --exclude 'dist/test/**' $(BIN)/mocha
 
 clean: ## remove what was built (not node_modules, not data)
 	rm -rf dist coverage
@@ -79,6 +99,22 @@ turbojpeg:
 			DEBIAN_FRONTEND=noninteractive apt-get install -y -qq libturbojpeg0 >/dev/null || true; \
 		else echo 'libturbojpeg.so.0 is not here: decoding will take twice as long (Debian: sudo apt-get install libturbojpeg0)'; fi; }
 
+# A Vulkan driver in software, out of Debian's chromium: the WebGPU backend is tested with it where there is no GPU. Nothing is
+# installed; without it those tests say that they are left out.
+SWIFTSHADER := $(CURDIR)/.build/swiftshader
+with_vulkan = $$([ ! -e $(SWIFTSHADER)/vk_swiftshader_icd.json ] \
+	|| echo env LD_LIBRARY_PATH=$(SWIFTSHADER) VK_ICD_FILENAMES=$(SWIFTSHADER)/vk_swiftshader_icd.json)
+
+swiftshader:
+	@[ -e $(SWIFTSHADER)/vk_swiftshader_icd.json ] || ! command -v apt-get >/dev/null 2>&1 || ( \
+		echo 'fetching SwiftShader'; mkdir -p $(SWIFTSHADER)/deb; cd $(SWIFTSHADER)/deb; \
+		if [ "$$(id -u)" = 0 ]; then apt-get update -qq >/dev/null 2>&1 || true; fi; \
+		apt-get download -qq chromium-common >/dev/null 2>&1 \
+			&& dpkg-deb --fsys-tarfile chromium-common_*.deb | tar -x -C .. --strip-components=4 --wildcards \
+				'*/libvk_swiftshader.so' '*/libvulkan.so.1' '*/vk_swiftshader_icd.json' \
+			|| echo 'SwiftShader could not be fetched: the WebGPU backend is tested on a GPU alone'; \
+		rm -rf $(SWIFTSHADER)/deb )
+
 # What only root can install it installs; otherwise it says in one line what is missing.
 define need
 	@command -v $(1) >/dev/null 2>&1 || { \
@@ -86,6 +122,17 @@ define need
 			echo "installing $(2)"; apt-get update -qq >/dev/null 2>&1 || true; \
 			DEBIAN_FRONTEND=noninteractive apt-get install -y -qq $(2) >/dev/null; \
 		else echo 'missing: $(1); install it (Debian: sudo apt-get install $(2))' >&2; exit 1; fi; }
+endef
+
+# Messages only: the client makes its calls itself, so as not to copy pixels.
+define python-stubs
+$(PYTHON)/.venv/bin/python -m grpc_tools.protoc -I protos --python_out=$(1) --pyi_out=$(1) millrace/v1/batch.proto
+endef
+
+define need-venv
+$(call need,python3,python3)
+@python3 -m venv --help >/dev/null 2>&1 && python3 -c 'import ensurepip' 2>/dev/null || { \
+	[ "$$(id -u)" = 0 ] && apt-get install -y -qq python3-venv >/dev/null; }
 endef
 
 setup: node_modules/.stamp ## install everything that running needs
@@ -106,9 +153,15 @@ tools: .venv/.stamp
 	$(call need,mdb_stat,lmdb-utils)
 
 .venv/.stamp: test/requirements.txt
-	$(call need,python3,python3)
-	@python3 -m venv --help >/dev/null 2>&1 && python3 -c 'import ensurepip' 2>/dev/null || { \
-		[ "$$(id -u)" = 0 ] && apt-get install -y -qq python3-venv >/dev/null; }
+	$(need-venv)
 	python3 -m venv .venv
 	.venv/bin/pip install --quiet --disable-pip-version-check -r test/requirements.txt
+	@touch $@
+
+python-tools: $(PYTHON)/.venv/.stamp
+
+$(PYTHON)/.venv/.stamp: $(PYTHON)/pyproject.toml $(PYTHON)/tests/requirements.txt
+	$(need-venv)
+	python3 -m venv $(PYTHON)/.venv
+	$(PYTHON)/.venv/bin/pip install --quiet --disable-pip-version-check -e $(PYTHON) -r $(PYTHON)/tests/requirements.txt
 	@touch $@

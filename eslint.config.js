@@ -10,7 +10,7 @@ export default tseslint.config(
       'protos/gen/',
       'lib/pixels/kernels/',
       '**/*.cjs',
-      '.venv/',
+      '**/.venv/',
       '.millrace/',
     ],
   },

@@ -2,38 +2,30 @@
 import { z } from 'zod';
 import { MillraceError } from '../lib/core/errors.js';
 import type { SampleShape } from '../lib/core/tensor.js';
-import type { Transform } from '../lib/core/transform.js';
 import type { DatasetInfo } from '../services/trainer/client/client.js';
+import type { RunSettings } from '../services/trainer/train/run-settings.js';
 
 const notesSchema = z.object({
   classes: z.array(z.object({ id: z.string(), name: z.string() })),
   /** Shape of a stored sample, before the crop. */
   shape: z.object({ height: z.int(), width: z.int(), channels: z.int() }),
-  /** What is done to pixels before the model sees them. */
-  transform: z.object({
-    mean: z.enum(['channel', 'image', 'values', 'none']),
-    meanValues: z.array(z.number()),
-    scale: z.number(),
-    std: z.array(z.number()),
-    channelOrder: z.enum(['BGR', 'RGB']),
-  }),
+  meanMode: z.enum(['channel', 'image']),
   /** Grey levels, B, G, R. */
   channelMean: z.array(z.number()),
+  /** Factor on the pixels after the mean has gone. */
+  scale: z.number(),
 });
 
 export type CheckpointNotes = z.output<typeof notesSchema> & { readonly shape: SampleShape };
 
 const NAME = 'millrace';
 
-export function annotate(info: DatasetInfo, transform: Transform): Record<string, string> {
+export function annotate(
+  info: DatasetInfo,
+  { mean: meanMode, scale }: Pick<RunSettings, 'mean' | 'scale'>,
+): Record<string, string> {
   const { classes, shape, mean } = info;
-  const { mean: meanMode, meanValues, scale, std, channelOrder } = transform;
-  const notes: CheckpointNotes = {
-    classes: [...classes],
-    shape,
-    transform: { mean: meanMode, meanValues: [...meanValues], scale, std: [...std], channelOrder },
-    channelMean: [...mean.channels],
-  };
+  const notes: CheckpointNotes = { classes: [...classes], shape, meanMode, channelMean: [...mean.channels], scale };
   return { [NAME]: JSON.stringify(notes) };
 }
 

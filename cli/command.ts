@@ -16,6 +16,7 @@ export interface CommandContext {
   readonly root: string;
   readonly json: boolean;
   readonly reporter: Reporter;
+  /** Made when it is asked for. */
   readonly log: Logger;
   /** Aborted by the first SIGINT or SIGTERM. */
   readonly signal: AbortSignal;
@@ -83,7 +84,9 @@ async function runAction<Schema extends z.ZodObject>(
       root: common.root === undefined ? environment.root : resolve(common.root),
       json,
       reporter,
-      log: createLogger(name, common.logLevel ?? environment.logLevel),
+      get log() {
+        return createLogger(name, common.logLevel ?? environment.logLevel);
+      },
       signal: lifecycle.signal,
       result(fields, text) {
         reporter.close();

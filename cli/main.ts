@@ -3,21 +3,25 @@
 import { Command, CommanderError } from 'commander';
 import { EXIT_FAILED, EXIT_USAGE } from './exit-codes.js';
 import { printError } from './command.js';
-import { addArchiveServerCommand } from './commands/archive-server.js';
-import { addCatalogCommand } from './commands/catalog.js';
-import { addClassifyCommand } from './commands/classify.js';
-import { addComputeImageMeanCommand } from './commands/compute-image-mean.js';
-import { addConvertImagesetCommand } from './commands/convert-imageset.js';
-import { addDownloadCommand } from './commands/download.js';
-import { addDownloaderCommand } from './commands/downloader.js';
-import { addInspectCommand } from './commands/inspect.js';
-import { addPrepareCommand } from './commands/prepare.js';
-import { addRunCommand } from './commands/run.js';
-import { addServeCommand } from './commands/serve.js';
-import { addTrainCommand } from './commands/train.js';
-import { addVerifyCommand } from './commands/verify.js';
-import { addWorkerCommand } from './commands/worker.js';
 import { packageVersion } from '../lib/platform/package-root.js';
+
+/** In the order of the help. Only the one that is asked for is loaded: all of them together take half a second. */
+const COMMANDS: Readonly<Record<string, () => Promise<(program: Command) => void>>> = {
+  run: async () => (await import('./commands/run.js')).addRunCommand,
+  catalog: async () => (await import('./commands/catalog.js')).addCatalogCommand,
+  download: async () => (await import('./commands/download.js')).addDownloadCommand,
+  downloader: async () => (await import('./commands/downloader.js')).addDownloaderCommand,
+  prepare: async () => (await import('./commands/prepare.js')).addPrepareCommand,
+  worker: async () => (await import('./commands/worker.js')).addWorkerCommand,
+  verify: async () => (await import('./commands/verify.js')).addVerifyCommand,
+  inspect: async () => (await import('./commands/inspect.js')).addInspectCommand,
+  serve: async () => (await import('./commands/serve.js')).addServeCommand,
+  train: async () => (await import('./commands/train.js')).addTrainCommand,
+  classify: async () => (await import('./commands/classify.js')).addClassifyCommand,
+  'convert-imageset': async () => (await import('./commands/convert-imageset.js')).addConvertImagesetCommand,
+  'compute-image-mean': async () => (await import('./commands/compute-image-mean.js')).addComputeImageMeanCommand,
+  'archive-server': async () => (await import('./commands/archive-server.js')).addArchiveServerCommand,
+};
 
 const program = new Command('millrace')
   .description('Fetch image datasets, turn them into LMDB shards, stream shuffled batches to trainers elsewhere.')
@@ -25,20 +29,8 @@ const program = new Command('millrace')
   .exitOverride()
   .showHelpAfterError('(--help shows what there is)');
 
-addRunCommand(program);
-addCatalogCommand(program);
-addDownloadCommand(program);
-addDownloaderCommand(program);
-addPrepareCommand(program);
-addWorkerCommand(program);
-addVerifyCommand(program);
-addInspectCommand(program);
-addServeCommand(program);
-addTrainCommand(program);
-addClassifyCommand(program);
-addConvertImagesetCommand(program);
-addComputeImageMeanCommand(program);
-addArchiveServerCommand(program);
+const asked = Object.entries(COMMANDS).filter(([name]) => name === process.argv[2]);
+for (const [, load] of asked.length > 0 ? asked : Object.entries(COMMANDS)) (await load())(program);
 
 try {
   await program.parseAsync();

@@ -3,42 +3,44 @@ import { z } from 'zod';
 import { findDataset } from '../lib/catalog/catalog.js';
 import type { Dataset } from '../lib/catalog/dataset-schema.js';
 import { UsageError } from '../lib/core/errors.js';
-import { completeTransform, PRESET_NAMES } from '../lib/core/presets.js';
-import type { SampleShape } from '../lib/core/tensor.js';
-import type { Transform } from '../lib/core/transform.js';
 import { BACKEND_NAMES } from '../services/trainer/backend/backend.js';
 import { MODEL_NAMES } from '../services/trainer/models/catalog.js';
+import type { LearningRate } from '../services/trainer/solver/learning-rate.js';
+import { PRESETS } from '../services/trainer/solver/presets.js';
+import { UPDATE_RULE_NAMES } from '../services/trainer/solver/update-rules.js';
+import { mergeSettings, type PartialRunSettings, type RunSettings } from '../services/trainer/train/run-settings.js';
 import { integerFlag, numberFlag } from './command.js';
+import { streamFlagsSchema } from './stream-flags.js';
 
-export const trainFlagsSchema = z.object({
+export const trainFlagsSchema = streamFlagsSchema.extend({
   dataset: z.string(),
   server: z.array(z.string().regex(/:\d+$/, 'expected host:port')).default(['127.0.0.1:50051']),
   tlsCa: z.string().optional(),
   split: z.string().default('train'),
   testSplit: z.string().default('val'),
+  rank: integerFlag(0).default(0),
+  worldSize: integerFlag(1).default(1),
   model: z.enum(MODEL_NAMES).default('small-convnet'),
   backend: z.enum(BACKEND_NAMES).default('auto'),
   batchSize: integerFlag(1, 65_536).optional(),
   crop: integerFlag(1, 8_192).optional(),
-  mirror: z.boolean().default(true),
+  // Commander sets it whether the user has said --no-mirror or nothing.
+  mirror: z.boolean().transform((isMirrored) => (isMirrored ? undefined : false)),
   mean: z.enum(['channel', 'image']).optional(),
-  preset: z.enum(PRESET_NAMES).optional(),
-  cropMode: z.enum(['random', 'random-resized']).optional(),
-  colorJitter: numberFlag(0, 1).optional(),
-  lighting: numberFlag(0, 1).optional(),
-  mixup: numberFlag(0, 2).optional(),
-  cutmix: numberFlag(0, 2).optional(),
-  labelSmoothing: numberFlag(0, 0.99).default(0),
-  shuffle: z.enum(['full', 'blocks', 'none']).default('full'),
-  balanceClasses: z.boolean().default(false),
-  classes: z.array(integerFlag(0)).optional(),
-  ids: z.string().min(1).optional(),
-  seed: integerFlag(0).default(0),
+  seed: integerFlag(0).optional(),
   steps: integerFlag(1).optional(),
+  rule: z.enum(UPDATE_RULE_NAMES).optional(),
+  policy: z.enum(['fixed', 'cosine']).optional(),
   learningRate: numberFlag(1e-9, 100).optional(),
-  displayEvery: integerFlag(0).default(20),
-  testEvery: integerFlag(0).default(0),
-  snapshotEvery: integerFlag(0).default(50),
+  warmUp: integerFlag(0).optional(),
+  momentum: numberFlag(0, 0.999_999).optional(),
+  weightDecay: numberFlag(0, 100).optional(),
+  iterSize: integerFlag(1, 65_536).optional(),
+  labelSmoothing: numberFlag(0, 0.999).optional(),
+  displayEvery: integerFlag(0).optional(),
+  testEvery: integerFlag(0).optional(),
+  snapshotEvery: integerFlag(0).optional(),
+  keepSnapshots: integerFlag(1).default(2),
   snapshots: z.string().min(1).optional(),
   resume: z.enum(['auto', 'never']).default('auto'),
 });
@@ -64,32 +66,50 @@ export async function findTrainTarget(nameOrFile: string): Promise<TrainTarget> 
   }
 }
 
-/** What training batches go through, and what test batches do: the same, with the middle of each image and nothing drawn. */
-export function transformsOf(
-  flags: TrainFlags,
-  defaults: TrainTarget['defaults'],
-  shape: SampleShape,
-): { readonly train: Transform; readonly test: Transform } {
-  const hasPreset = flags.preset !== undefined;
-  const side = Math.min(shape.height, shape.width);
-  const jitter = flags.colorJitter;
-  const train = completeTransform(
-    {
-      preset: flags.preset,
-      cropSize: flags.crop ?? (hasPreset ? undefined : (defaults.cropSize ?? Math.round(side * 0.875))),
-      cropMode: flags.cropMode,
-      // A preset knows whether to mirror; only --no-mirror goes before it.
-      mirror: flags.mirror && hasPreset ? undefined : flags.mirror,
-      mean: flags.mean ?? (hasPreset ? undefined : 'channel'),
-      colorJitter:
-        jitter === undefined ? undefined : { brightness: jitter, contrast: jitter, saturation: jitter, hue: 0 },
-      lighting: flags.lighting,
-      mixing: { mixupAlpha: flags.mixup ?? 0, cutmixAlpha: flags.cutmix ?? 0 },
-      layout: 'NHWC',
+/** The settings of a run: the flags over the model's preset, for a reference model, or else the dataset's own defaults. */
+export function settingsOf(flags: TrainFlags, defaults: TrainTarget['defaults']): RunSettings {
+  const { model } = flags;
+  const base: PartialRunSettings =
+    model === 'small-convnet'
+      ? { ...defaults, solver: { learningRate: fixedRate(defaults.learningRate) } }
+      : PRESETS[model];
+  const { learningRate } = mergeSettings(base).solver;
+  return mergeSettings(base, {
+    batchSize: flags.batchSize,
+    testBatchSize: flags.batchSize,
+    cropSize: flags.crop,
+    mirror: flags.mirror,
+    mean: flags.mean,
+    seed: flags.seed,
+    numSteps: flags.steps,
+    displayEvery: flags.displayEvery,
+    testEvery: flags.testEvery,
+    snapshotEvery: flags.snapshotEvery,
+    solver: {
+      rule: flags.rule,
+      learningRate: changedRate(learningRate, flags),
+      momentum: flags.momentum,
+      weightDecay: flags.weightDecay,
+      iterSize: flags.iterSize,
+      labelSmoothing: flags.labelSmoothing,
     },
-    '--preset',
-  );
-  const { cropSize, mean, meanValues, scale, std, channelOrder, layout } = train;
-  const normalization = { mean, meanValues, scale, std, channelOrder, layout };
-  return { train, test: completeTransform({ cropSize, cropMode: 'center', ...normalization }) };
+  });
+}
+
+function fixedRate(baseRate: number | undefined): LearningRate | undefined {
+  return baseRate === undefined ? undefined : { policy: { type: 'fixed', baseRate }, numWarmUpSteps: 0 };
+}
+
+function changedRate({ policy, numWarmUpSteps }: LearningRate, flags: TrainFlags): LearningRate {
+  const baseRate = flags.learningRate ?? policy.baseRate;
+  return {
+    // The merge sets how long the cosine is.
+    policy:
+      flags.policy === undefined
+        ? { ...policy, baseRate }
+        : flags.policy === 'cosine'
+          ? { type: 'cosine', baseRate, maxSteps: Infinity }
+          : { type: 'fixed', baseRate },
+    numWarmUpSteps: flags.warmUp ?? numWarmUpSteps,
+  };
 }

@@ -1,11 +1,15 @@
 /** A contact sheet: random samples of a split, or of one shard, in one picture. */
 import { MillraceError } from '../lib/core/errors.js';
 import { createPermutation } from '../lib/core/permutation.js';
-import { decodeImage } from '../lib/pixels/decode.js';
-import { encodeContactSheet, toPicture, type InterleavedImage } from '../lib/pixels/encode.js';
+import { encodeContactSheet, toPicture } from '../lib/pixels/encode.js';
+import type { InterleavedImage } from '../lib/pixels/image.js';
+import { createSampleDecoder, type SampleDecoder, type SamplePixels } from '../lib/pixels/sample-decoder.js';
+import type { Turbojpeg } from '../lib/pixels/turbojpeg-library.js';
+import { findTurbojpeg } from '../lib/pixels/turbojpeg.js';
+import { readEnvironment } from '../lib/platform/environment.js';
 import type { Datum } from '../lib/shards/datum.js';
 import { openShard } from '../lib/shards/shard-reader.js';
-import { openSplit } from '../lib/shards/split-reader.js';
+import { openAnySplit } from '../lib/shards/split-reader.js';
 
 export interface SheetOptions {
   /** Samples to draw, at least 1; all when there are not so many. */
@@ -33,16 +37,18 @@ interface SampleSource {
   readonly numSamples: number;
   keyOf(sampleId: number): string;
   read(ids: readonly number[], visit: (datum: Datum, place: number) => void): void;
+  readonly decode: SampleDecoder;
 }
 
 /** Of a finished split. Throws ERR_NOT_FOUND, ERR_SHARD_CORRUPT. */
 export async function drawSplitSheet(folder: string, options: SheetOptions): Promise<ContactSheet> {
-  const split = await openSplit(folder);
+  const split = await openAnySplit(folder);
   try {
     const source: SampleSource = {
       numSamples: split.manifest.numSamples,
       keyOf: (id) => split.keyOf(id),
       read: (ids, visit) => split.read(ids, visit),
+      decode: createSampleDecoder(split.manifest.options, turbojpeg()),
     };
     return await drawSheet(source, options);
   } finally {
@@ -66,6 +72,8 @@ export async function drawShardSheet(folder: string, options: SheetOptions): Pro
         let place = 0;
         shard.read(ids, (datum) => visit(datum, place++));
       },
+      // Nobody says how it was made: as it is.
+      decode: createSampleDecoder({ resize: 'none', fit: 'exact' }, turbojpeg()),
     };
     return await drawSheet(source, options);
   } finally {
@@ -81,14 +89,18 @@ async function drawSheet(source: SampleSource, { count, seed }: SheetOptions): P
   const samples: SheetSample[] = [];
   source.read(ids, (datum, place) => {
     samples[place] = { sampleId: ids[place], key: source.keyOf(ids[place]), label: datum.label };
-    pictures[place] = pictureOf(datum);
+    pictures[place] = pictureOf(source.decode(datum));
   });
   const columns = Math.ceil(Math.sqrt(ids.length));
   return { png: await encodeContactSheet(await Promise.all(pictures), columns), samples, columns };
 }
 
-/** Has its own copy of the data by the time it first waits. */
-async function pictureOf({ shape, data, isEncoded }: Datum): Promise<InterleavedImage> {
-  if (!isEncoded) return toPicture(shape, data);
-  return { ...(await decodeImage(Uint8Array.from(data))), channels: 3 };
+/** Has its own copy of the pixels by the time it first waits. */
+async function pictureOf(made: SamplePixels | Promise<SamplePixels>): Promise<InterleavedImage> {
+  const { shape, data } = made instanceof Promise ? await made : made;
+  return toPicture(shape, data);
+}
+
+function turbojpeg(): Turbojpeg | undefined {
+  return findTurbojpeg(readEnvironment().turbojpeg).turbojpeg;
 }

@@ -1,28 +1,29 @@
-/** What Caffe's convert_imageset does: a list of image files becomes one LMDB environment of Datums. */
+/** What Caffe's convert_imageset does: a list of image files becomes one LMDB or LevelDB of Datums. */
 import { readFile, stat } from 'node:fs/promises';
 import { setImmediate } from 'node:timers/promises';
 import { codeOf, MillraceError, throwIfAborted, UsageError } from '../lib/core/errors.js';
 import { recordKey, type ListEntry } from '../lib/core/image-list.js';
-import { createPixelPipeline, type PixelPipeline } from '../lib/pixels/pixel-pipeline.js';
+import { createPixelPipeline } from '../lib/pixels/pixel-pipeline.js';
 import { findTurbojpeg } from '../lib/pixels/turbojpeg.js';
 import { readEnvironment } from '../lib/platform/environment.js';
-import { encodeFileDatum, encodeRawDatum } from '../lib/shards/datum.js';
+import { createLeveldbWriter } from '../lib/shards/leveldb/leveldb-writer.js';
 import { createShardWriter } from '../lib/shards/shard-writer.js';
+import { createDatumMaker, type DatumOptions } from './imageset-datum.js';
 import { mapInOrder } from './map-in-order.js';
 
-export interface ConvertImagesetOptions {
+export const BACKENDS = ['lmdb', 'leveldb'] as const;
+export type Backend = (typeof BACKENDS)[number];
+
+export interface ConvertImagesetOptions extends DatumOptions {
   /** Put in front of each name as it is, so it should end in a slash. */
   readonly rootFolder: string;
   readonly list: readonly ListEntry[];
-  /** Folder of the new environment; must not exist. */
+  readonly backend: Backend;
+  /** Folder of the new database; must not exist. */
   readonly databaseFolder: string;
-  /** Pixels; both must be positive to resize at all. */
-  readonly resizeHeight: number;
-  readonly resizeWidth: number;
-  /** Stop unless all images have the first one's size. */
+  /** Stop unless all images have the first one's number of values. */
   readonly checkSize: boolean;
-  /** `''`: pixels. `'guess'`: files of the type that each name's ending says. Else the ending of the type. */
-  readonly encodeType: string;
+  readonly isGrey: boolean;
   readonly onProgress: (numDone: number) => void;
   readonly onUnreadable: (path: string, reason: string) => void;
   readonly signal: AbortSignal;
@@ -34,9 +35,9 @@ const IMAGES_IN_FLIGHT = 4;
 const UNKNOWN_MAP_BYTES = 2 ** 40;
 
 /**
- * Writes the environment and returns the number of records. An unreadable file leaves a gap in the keys, as in Caffe.
- * Throws UsageError when the folder exists or a record form is asked for that is not supported, ERR_VERIFICATION when
- * `checkSize` fails, ERR_DISK, InterruptedError.
+ * Writes the database and returns the number of records. An unreadable file leaves a gap in the keys, as in Caffe.
+ * Throws UsageError when the folder exists or files cannot be encoded as asked, ERR_VERIFICATION when `checkSize` fails,
+ * ERR_DISK, InterruptedError.
  */
 export async function convertImageset(options: ConvertImagesetOptions): Promise<number> {
   const { rootFolder, list, databaseFolder, resizeHeight, resizeWidth, signal } = options;
@@ -45,18 +46,19 @@ export async function convertImageset(options: ConvertImagesetOptions): Promise<
   }
   const isResized = resizeHeight > 0 && resizeWidth > 0;
   const size = { height: resizeHeight, width: resizeWidth };
+  const { turbojpeg } = findTurbojpeg(readEnvironment().turbojpeg);
   const pipeline = createPixelPipeline({
     resize: isResized ? { resize: 'caffe', fit: 'exact', size } : { resize: 'none' },
-    turbojpeg: findTurbojpeg(readEnvironment().turbojpeg).turbojpeg,
+    colour: options.isGrey ? 'grey' : 'colour',
+    turbojpeg,
   });
-  const writer = isResized
-    ? await createShardWriter(databaseFolder, list.length, 3 * resizeHeight * resizeWidth + 64)
-    : await createShardWriter(databaseFolder, 1, UNKNOWN_MAP_BYTES);
+  const make = createDatumMaker(options, pipeline, turbojpeg);
+  const writer = await createWriter(options, isResized ? 3 * resizeHeight * resizeWidth : undefined);
   try {
     let index = 0;
     let numWritten = 0;
     let firstBytes: number | undefined;
-    for await (const made of mapInOrder(list.length, IMAGES_IN_FLIGHT, (i) => readDatum(list[i], pipeline, options))) {
+    for await (const made of mapInOrder(list.length, IMAGES_IN_FLIGHT, (i) => readDatum(list[i], rootFolder, make))) {
       // Most images are decoded without waiting for anything; only here is a signal heard.
       await setImmediate();
       throwIfAborted(signal);
@@ -71,12 +73,11 @@ export async function convertImageset(options: ConvertImagesetOptions): Promise<
             `--check_size: ${rootFolder + name} has ${made.dataBytes} bytes of pixels, the first image ${firstBytes}`,
           );
         }
-        writer.add(Buffer.from(recordKey(index, name)), made.datum);
+        await writer.add(Buffer.from(recordKey(index, name)), made.datum);
         numWritten++;
       }
       options.onProgress(++index);
     }
-    await writer.finish();
     await writer.commit();
     return numWritten;
   } finally {
@@ -84,52 +85,50 @@ export async function convertImageset(options: ConvertImagesetOptions): Promise<
   }
 }
 
-type Made = { readonly datum: Buffer; readonly dataBytes: number } | { readonly reason: string };
+interface DatabaseWriter {
+  add(key: Buffer, value: Buffer): Promise<void> | void;
+  commit(): Promise<void>;
+  abandon(): Promise<void>;
+}
+
+/** @param maxDataBytes of a record, when it is known */
+async function createWriter(
+  { backend, databaseFolder, list }: ConvertImagesetOptions,
+  maxDataBytes: number | undefined,
+): Promise<DatabaseWriter> {
+  if (backend === 'leveldb') return createLeveldbWriter(databaseFolder);
+  const shard =
+    maxDataBytes === undefined
+      ? await createShardWriter(databaseFolder, 1, UNKNOWN_MAP_BYTES)
+      : await createShardWriter(databaseFolder, list.length, maxDataBytes + MAX_OVERHEAD_BYTES);
+  return {
+    add: (key, value) => shard.add(key, value),
+    async commit() {
+      await shard.finish();
+      await shard.commit();
+    },
+    abandon: () => shard.abandon(),
+  };
+}
+
+/** A Datum's fields, and what a JPEG or PNG of noise may take over its pixels. */
+const MAX_OVERHEAD_BYTES = 8192;
+
+type Read = Awaited<ReturnType<ReturnType<typeof createDatumMaker>>> | { readonly reason: string };
 
 async function readDatum(
   { name, label }: ListEntry,
-  pipeline: PixelPipeline,
-  options: ConvertImagesetOptions,
-): Promise<Made> {
-  const { rootFolder } = options;
+  rootFolder: string,
+  make: ReturnType<typeof createDatumMaker>,
+): Promise<Read> {
   try {
-    const file = await readFile(rootFolder + name);
-    // Decoded even when its own bytes are stored: only a readable file becomes a record.
-    const { height, width, data } = await pipeline.convert(file);
-    const encodeType = options.encodeType === 'guess' ? extensionOf(name) : options.encodeType;
-    if (encodeType !== '') {
-      checkStoredAsIs(rootFolder + name, encodeType, options);
-      return { datum: encodeFileDatum(file, label), dataBytes: file.length };
-    }
-    return { datum: encodeRawDatum({ channels: 3, height, width }, data, label), dataBytes: data.length };
+    return await make(name, label, await readFile(rootFolder + name));
   } catch (error) {
     const isUnreadable =
       codeOf(error) === 'ERR_IMAGE_UNREADABLE' || (error as NodeJS.ErrnoException).syscall !== undefined;
     if (isUnreadable && error instanceof Error) return { reason: error.message };
     throw error;
   }
-}
-
-/** Caffe stores a file's own bytes when nothing is resized and the ending is the type's; else it encodes anew. */
-function checkStoredAsIs(
-  path: string,
-  encodeType: string,
-  { resizeHeight, resizeWidth }: ConvertImagesetOptions,
-): void {
-  const extension = extensionOf(path);
-  const isMatch = extension === encodeType || (encodeType === 'jpg' && extension === 'jpeg');
-  if (isMatch && resizeHeight === 0 && resizeWidth === 0) return;
-  throw new UsageError(
-    '--encode_type',
-    `--encode_type: encoding anew is not supported yet (${path} as ${encodeType}); ` +
-      "leave out --resize_height and --resize_width and give the files' own type, or store pixels",
-  );
-}
-
-/** What follows the last dot, lower-cased; empty without a dot. */
-function extensionOf(path: string): string {
-  const dot = path.lastIndexOf('.');
-  return dot < 0 ? '' : path.slice(dot + 1).toLowerCase();
 }
 
 async function exists(path: string): Promise<boolean> {

@@ -1,5 +1,5 @@
 /** Converting what is missing of a split. */
-import { throwIfAborted } from '../lib/core/errors.js';
+import { InterruptedError, throwIfAborted } from '../lib/core/errors.js';
 import type { Reporter } from '../lib/platform/progress.js';
 import { readShardRecord, type ShardRecord } from '../lib/shards/shard-record.js';
 import type { SplitPlan } from './plan.js';
@@ -34,7 +34,7 @@ export interface ConvertSplitResult {
 
 /**
  * Makes, in the split's existing folder, those of our shards that are not there, or were made from other records or options.
- * Throws ERR_TOO_MANY_REJECTED, InterruptedError, and what {@link WorkerPool.convert} does; in any case only when no worker is
+ * Throws ERR_TOO_MANY_REJECTED, InterruptedError (once the shards under way are finished), and what {@link WorkerPool.convert} does; in any case only when no worker is
  * at work any more. Shards that were finished stay.
  */
 export async function convertSplit(
@@ -43,7 +43,6 @@ export async function convertSplit(
   options: ConvertSplitOptions,
 ): Promise<ConvertSplitResult> {
   const stop = new AbortController();
-  const signal = AbortSignal.any([options.signal, stop.signal]);
   const counter = new RejectCounter(plan.numRecords, options.maxRejected);
   const ours = Array.from({ length: plan.numShards }, (_, shard) => shard).filter(options.isOurs);
   const doneOfShard = new Map<number, number>();
@@ -66,11 +65,13 @@ export async function convertSplit(
   let failure: { readonly cause: unknown } | undefined;
   const fail = (cause: unknown): void => {
     failure ??= { cause };
-    stop.abort();
+    // An interruption lets the shards that are under way be finished: they are what the next run need not do.
+    if (!(cause instanceof InterruptedError)) stop.abort();
   };
   const queue = createLocalQueue(options.numWorkers, async (shard: number): Promise<ShardRecord | undefined> => {
     try {
-      throwIfAborted(signal);
+      throwIfAborted(options.signal);
+      throwIfAborted(stop.signal);
       const task = plan.taskOf(shard, folder);
       const found = await existing(task);
       if (found !== undefined) {
@@ -89,7 +90,7 @@ export async function convertSplit(
           }
         },
       };
-      const made = await options.pool.convert(task, observer, signal);
+      const made = await options.pool.convert(task, observer, stop.signal);
       times.push(made.times);
       return made.record;
     } catch (error) {

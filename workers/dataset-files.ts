@@ -1,4 +1,5 @@
 /** The files of a dataset under `<root>/archives`: opened, read, and told of (length, MD5) for the manifest. */
+import { createHash } from 'node:crypto';
 import { stat } from 'node:fs/promises';
 import { codeOf, MillraceError } from '../lib/core/errors.js';
 import { digestFile, recallDigest, rememberDigest, type FileDigest } from '../lib/platform/known-digest.js';
@@ -9,15 +10,20 @@ import type { ArchiveLayout } from '../lib/archives/tar-index.js';
 import { readText } from '../lib/archives/text-member.js';
 import type { Archive, Dataset, TextSource } from '../lib/catalog/dataset-schema.js';
 
-/** What the manifest says of a file that a split was made from. */
+/** What the manifest says of a file that a split was made from, or of a folder of files. */
 export interface FileFacts {
   readonly file: string;
+  /** Of a folder: of all its files. */
   readonly bytes: number;
+  /** Of a folder: over the names, sizes and times of change of its files. */
   readonly md5: string;
 }
 
 /** All methods throw ERR_NOT_FOUND, saying what to run, when the file is not there, and ERR_VERIFICATION when its length is not the catalog's. */
 export class DatasetFiles {
+  /** Folders are looked through once. */
+  private readonly folders = new Map<string, IndexedArchive>();
+
   constructor(
     private readonly root: string,
     private readonly dataset: Dataset,
@@ -27,12 +33,16 @@ export class DatasetFiles {
 
   /** Opens an archive of images; it need not have been proved. */
   async openArchive(file: string, layout: ArchiveLayout): Promise<IndexedArchive> {
-    return openArchive(await this.path(file), layout, {
+    const known = this.folders.get(file);
+    if (known !== undefined) return known;
+    const archive = await openArchive(await this.path(file), layout, {
       signal: this.signal,
       onProgress: (work, done, total) => {
         this.reporter.progress({ stage: `${work} ${file}`, unit: 'bytes', done, total });
       },
     });
+    if (archive.isFolder) this.folders.set(file, archive);
+    return archive;
   }
 
   async readText({ archive, member }: TextSource): Promise<string> {
@@ -45,6 +55,7 @@ export class DatasetFiles {
    */
   async facts(file: string): Promise<FileFacts> {
     const path = await this.path(file);
+    if (this.archive(file)?.folder !== undefined) return { file, ...folderFacts(await this.openArchive(file, 'flat')) };
     const { bytes, md5 } = (await recallDigest(path)) ?? (await this.findDigest(file, path));
     const expected = this.archive(file)?.md5;
     if (expected !== undefined && md5 !== expected) {
@@ -77,7 +88,7 @@ export class DatasetFiles {
 
   private async length(file: string): Promise<number | undefined> {
     try {
-      return (await stat(archivePath(this.root, file))).size;
+      return (await stat(this.archive(file)?.folder ?? archivePath(this.root, file))).size;
     } catch (error) {
       if (codeOf(error) === 'ENOENT') return undefined;
       throw error;
@@ -86,8 +97,9 @@ export class DatasetFiles {
 
   /** Where the file is. */
   async path(file: string): Promise<string> {
-    const path = archivePath(this.root, file);
     const archive = this.archive(file);
+    if (archive?.folder !== undefined) return folderPath(file, archive.folder);
+    const path = archivePath(this.root, file);
     const command = `millrace download ${this.dataset.name}${archive?.optional === true ? ` --only ${file}` : ''}`;
     const bytes = await this.length(file);
     if (bytes === undefined) {
@@ -103,4 +115,27 @@ export class DatasetFiles {
     }
     return path;
   }
+}
+
+async function folderPath(file: string, path: string): Promise<string> {
+  if (
+    await stat(path).then(
+      (found) => found.isDirectory(),
+      () => false,
+    )
+  )
+    return path;
+  throw new MillraceError('ERR_NOT_FOUND', `${path} is no folder, which the dataset says of its "${file}"`, {
+    context: { path },
+  });
+}
+
+function folderFacts({ index }: IndexedArchive): Pick<FileFacts, 'bytes' | 'md5'> {
+  const listing = createHash('md5');
+  let bytes = 0;
+  for (let member = 0; member < index.numMembers; member++) {
+    listing.update(`${index.size(member)} ${index.offset(member)} ${index.name(member)}\n`);
+    bytes += index.size(member);
+  }
+  return { bytes, md5: listing.digest('hex') };
 }

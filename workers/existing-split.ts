@@ -1,13 +1,13 @@
 /** What to do with a split that is finished already: nothing when it is the one that is asked for, refuse when it is another. */
 import { MillraceError } from '../lib/core/errors.js';
-import { readManifest, type Manifest } from '../lib/shards/manifest.js';
+import { readManifest, type AnyManifest } from '../lib/shards/manifest.js';
 import type { SplitPlan } from './plan.js';
 
 /**
  * The manifest of the split in `folder`; undefined when it is not finished.
  * Throws ERR_OPTIONS_DIFFER, showing each difference, when it was made from other files or with other options.
  */
-export async function findExistingSplit(folder: string, plan: SplitPlan): Promise<Manifest | undefined> {
+export async function findExistingSplit(folder: string, plan: SplitPlan): Promise<AnyManifest | undefined> {
   const manifest = await readManifest(folder);
   if (manifest === undefined) return undefined;
   const there = factsOf(manifest.options, manifest.source.archives);
@@ -25,8 +25,8 @@ export async function findExistingSplit(folder: string, plan: SplitPlan): Promis
 }
 
 function factsOf(
-  options: Manifest['options'],
-  files: readonly Manifest['source']['archives'][number][],
+  options: AnyManifest['options'],
+  files: readonly AnyManifest['source']['archives'][number][],
 ): Map<string, string> {
   return new Map([
     ...Object.entries(options).map(([name, value]): [string, string] => [name, String(value)]),

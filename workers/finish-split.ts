@@ -1,17 +1,20 @@
 /** Finishing a split whose shards are all there: mean, list of rejected records, and last the manifest, its commit point. */
 import { readdir, readFile, rm } from 'node:fs/promises';
 import { basename, join } from 'node:path';
+import type { SampleShape } from '../lib/core/tensor.js';
 import { encodePng, toPicture } from '../lib/pixels/encode.js';
 import { writeFileAtomic } from '../lib/platform/atomic-file.js';
-import { MEAN_FILE, MEAN_PICTURE_FILE, REJECTED_FILE, shardName } from '../lib/platform/root-layout.js';
+import { MEAN_FILE, MEAN_PICTURE_FILE, REJECTED_FILE, shardName, STD_FILE } from '../lib/platform/root-layout.js';
 import { encodeBlobProto } from '../lib/shards/blob-proto.js';
-import { versionOf, writeManifest, type Manifest } from '../lib/shards/manifest.js';
+import { shapeOf, versionOf, writeManifest, type AnyManifest } from '../lib/shards/manifest.js';
 import {
   channelStatisticsOf,
-  createPixelSums,
   decodePixelSums,
   meanImageOf,
   mergePixelSums,
+  PIXEL_SHAPE,
+  stdImageOf,
+  type PixelSums,
 } from '../lib/shards/pixel-sums.js';
 import { writeLabels } from '../lib/shards/split-labels.js';
 import { PIXEL_SUMS_FILE, SHARD_RECORD_FILE, type ShardRecord } from '../lib/shards/shard-record.js';
@@ -24,38 +27,33 @@ export async function finishSplit(
   plan: SplitPlan,
   folder: string,
   records: readonly ShardRecord[],
-): Promise<Manifest> {
-  const { size } = plan.options;
-  const shape = { height: size, width: size, channels: 3 };
-  const sums = createPixelSums(shape);
-  for (let shard = 0; shard < records.length; shard++) {
-    const path = join(folder, shardName(shard), PIXEL_SUMS_FILE);
-    mergePixelSums(sums, decodePixelSums(await readFile(path), shape, path));
-  }
+): Promise<AnyManifest> {
+  const shape = shapeOf(plan.options);
+  const sumsShape = shape ?? PIXEL_SHAPE;
+  const sums = await mergePixelSums(sumsShape, readPixelSums(folder, sumsShape, records.length));
   const statistics = channelStatisticsOf(sums);
   const rejected = records.flatMap((record) => record.rejected);
-  const mean = meanImageOf(sums);
-  await writeFileAtomic(join(folder, MEAN_FILE), encodeBlobProto(mean));
-  await writeFileAtomic(join(folder, MEAN_PICTURE_FILE), await encodePng(toPicture(shape, mean.data)));
+  if (shape === null) await removeMean(folder);
+  else await writeMean(folder, sums);
   await writeFileAtomic(join(folder, REJECTED_FILE), rejected.map((line) => `${JSON.stringify(line)}\n`).join(''));
   await removeOtherShards(folder, records.length);
 
-  const manifest: Manifest = {
+  const manifest: AnyManifest = {
     formatVersion: 1,
     dataset,
     split: basename(folder),
     version: versionOf(
+      plan.options,
       shape,
       records.map(({ contentDigest }) => contentDigest),
     ),
-    numSamples: sums.numImages,
+    numSamples: records.reduce((sum, { numSamples }) => sum + numSamples, 0),
     numRejected: rejected.length,
     shape,
-    shards: records.map(({ numSamples, bytes, sha256, contentDigest }, shard) => ({
+    shards: records.map(({ numSamples, bytes, contentDigest }, shard) => ({
       path: shardName(shard),
       numSamples,
       bytes,
-      sha256,
       contentDigest,
     })),
     classes: plan.source.classes,
@@ -70,8 +68,27 @@ export async function finishSplit(
   return manifest;
 }
 
+async function* readPixelSums(folder: string, shape: SampleShape, numShards: number): AsyncGenerator<PixelSums> {
+  for (let shard = 0; shard < numShards; shard++) {
+    const path = join(folder, shardName(shard), PIXEL_SUMS_FILE);
+    yield decodePixelSums(await readFile(path), shape, path);
+  }
+}
+
+async function writeMean(folder: string, sums: PixelSums): Promise<void> {
+  const mean = meanImageOf(sums);
+  await writeFileAtomic(join(folder, MEAN_FILE), encodeBlobProto(mean));
+  await writeFileAtomic(join(folder, STD_FILE), encodeBlobProto(stdImageOf(sums)));
+  await writeFileAtomic(join(folder, MEAN_PICTURE_FILE), await encodePng(toPicture(mean.shape, mean.data)));
+}
+
+/** An earlier run with other options may have got so far. */
+async function removeMean(folder: string): Promise<void> {
+  for (const file of [MEAN_FILE, STD_FILE, MEAN_PICTURE_FILE]) await rm(join(folder, file), { force: true });
+}
+
 /** Removes what only an unfinished split needs. Safe to call again. */
-export async function removeConversionFiles(folder: string, manifest: Manifest): Promise<void> {
+export async function removeConversionFiles(folder: string, manifest: AnyManifest): Promise<void> {
   for (const { path } of manifest.shards) {
     for (const file of [PIXEL_SUMS_FILE, SHARD_RECORD_FILE]) await rm(join(folder, path, file), { force: true });
   }

@@ -2,15 +2,15 @@
 import { throwIfAborted } from '../lib/core/errors.js';
 import type { Reporter } from '../lib/platform/progress.js';
 import type { SampleShape } from '../lib/core/tensor.js';
-import type { Manifest } from '../lib/shards/manifest.js';
+import type { AnyManifest } from '../lib/shards/manifest.js';
 import { openShard } from '../lib/shards/shard-reader.js';
-import { openSplit } from '../lib/shards/split-reader.js';
+import { openAnySplit } from '../lib/shards/split-reader.js';
 
 /** Label → number of samples, in ascending order of labels. */
 export type LabelCounts = ReadonlyMap<number, number>;
 
 export interface SplitFacts {
-  readonly manifest: Manifest;
+  readonly manifest: AnyManifest;
   readonly labelCounts: LabelCounts;
 }
 
@@ -31,7 +31,7 @@ const SAMPLES_PER_TURN = 1024;
  * Throws ERR_NOT_FOUND, ERR_SHARD_CORRUPT, InterruptedError.
  */
 export async function inspectSplit(folder: string, reporter: Reporter, signal: AbortSignal): Promise<SplitFacts> {
-  const split = await openSplit(folder);
+  const split = await openAnySplit(folder);
   const { manifest } = split;
   const { numSamples } = manifest;
   const counts = new Map<number, number>();

@@ -7,13 +7,9 @@ import { createPermutation } from '../lib/core/permutation.js';
 import { shardName } from '../lib/platform/root-layout.js';
 import type { PrepareOptions } from '../lib/shards/manifest.js';
 import { folderOf, recordNameOf, type SplitSource } from './split-source.js';
-import type { ConvertTask } from './task.js';
+import type { ConvertTask, RecordOptions } from './task.js';
 
-export interface PlanOptions {
-  /** Side of the stored square image in pixels. */
-  readonly size: number;
-  readonly resize: PrepareOptions['resize'];
-  readonly fit: PrepareOptions['fit'];
+export interface PlanOptions extends RecordOptions {
   /** Seed of the order; null: as listed. */
   readonly shuffleSeed: number | null;
   /** Records a shard. Undefined: {@link defaultShardSamples}. */
@@ -35,17 +31,38 @@ const SHARD_BYTES = 1e9;
 const MIN_SHARDS = 8;
 /** …but not into crumbs. */
 const MIN_SHARD_SAMPLES = 64;
-/** LMDB gives a record of raw pixels whole pages. */
-const PAGE_BYTES = 4096;
 
 /**
  * Records a shard when nobody says otherwise: about 1 GB of them; fewer when that makes less than eight shards, but 64 at least.
  * It depends on the split alone, never on the number of workers, so that the bytes are the same everywhere.
+ *
+ * @param recordBytes of a record, about
  */
-export function defaultShardSamples(numRecords: number, size: number): number {
-  const recordBytes = Math.ceil((3 * size * size + PAGE_BYTES) / PAGE_BYTES) * PAGE_BYTES;
+export function defaultShardSamples(numRecords: number, recordBytes: number): number {
   const most = Math.max(1, Math.floor(SHARD_BYTES / recordBytes));
   return Math.min(most, Math.max(MIN_SHARD_SAMPLES, Math.ceil(numRecords / MIN_SHARDS)));
+}
+
+/** LMDB gives a record whole pages. */
+const PAGE_BYTES = 4096;
+/** Of images that keep their sizes, in square: ImageNet's have 500 × 375 pixels. */
+const UNKNOWN_SIDE = 433;
+/** ImageNet's images at quality 95 take 32 kB of 256 × 256 pixels. */
+const JPEG_BYTES_PER_PIXEL = 0.5;
+
+function expectedRecordBytes(
+  { record, rawShare = 0, size = UNKNOWN_SIDE }: RecordOptions,
+  { archive }: SplitSource,
+  { members }: Records,
+): number {
+  const inPages = (bytes: number): number => Math.ceil((bytes + PAGE_BYTES) / PAGE_BYTES) * PAGE_BYTES;
+  const raw = inPages(3 * size * size);
+  if (record === 'raw') return raw;
+  if (record === 'original') {
+    const fileBytes = members.reduce((sum, member) => sum + (member === NOT_THERE ? 0 : archive.index.size(member)), 0);
+    return inPages(fileBytes / members.length);
+  }
+  return rawShare * raw + (1 - rawShare) * inPages(JPEG_BYTES_PER_PIXEL * size * size);
 }
 
 /** Throws ERR_NOT_FOUND when the source has no record, ERR_VERIFICATION when a folder is not among the classes. */
@@ -57,13 +74,14 @@ export function planSplit(source: SplitSource, options: PlanOptions): SplitPlan 
       source.list === undefined ? `${source.archive.membersPath} under "${source.entry.prefix}"` : 'the label list';
     throw new MillraceError('ERR_NOT_FOUND', `no images in ${where}; check the dataset's archive, layout and prefix`);
   }
-  const { size, resize, fit, shuffleSeed } = options;
-  const shardSamples = options.shardSamples ?? defaultShardSamples(numRecords, size);
-  const decided: PrepareOptions = { size, resize, fit, record: 'raw', shuffleSeed, shardSamples };
+  const { shuffleSeed, shardSamples: asked, ...recordOptions } = options;
+  const shardSamples = asked ?? defaultShardSamples(numRecords, expectedRecordBytes(recordOptions, source, records));
+  const decided: PrepareOptions = { ...recordOptions, shuffleSeed, shardSamples };
   const order =
     shuffleSeed === null ? undefined : createPermutation({ numSamples: numRecords, seed: shuffleSeed, epoch: 0 });
-  const { index, membersPath } = source.archive;
-  const [{ md5 }] = source.files;
+  const { index, membersPath, isFolder } = source.archive;
+  // Each file of a folder is known by itself, so that one that is added or changed costs only its shard.
+  const identity = isFolder ? 'folder' : source.files[0].md5;
 
   return {
     source,
@@ -77,7 +95,10 @@ export function planSplit(source: SplitSource, options: PlanOptions): SplitPlan 
       const labels = new Int32Array(count);
       const offsets = new Float64Array(count);
       const sizes = new Float64Array(count);
-      const digest = createHash('sha256').update(`raw ${resize} ${fit} ${size} ${md5}\n`);
+      const files: string[] = [];
+      const digest = createHash('sha256').update(
+        `${JSON.stringify(recordOptions, Object.keys(recordOptions).sort())} ${identity}\n`,
+      );
       for (let i = 0; i < count; i++) {
         const record = order === undefined ? begin + i : order.at(begin + i);
         const member = records.members[record];
@@ -85,6 +106,7 @@ export function planSplit(source: SplitSource, options: PlanOptions): SplitPlan 
         keys.push(key);
         labels[i] = records.labels[record];
         offsets[i] = member === NOT_THERE ? Number.NaN : index.offset(member);
+        if (isFolder) files.push(member === NOT_THERE ? '' : index.name(member));
         sizes[i] = member === NOT_THERE ? 0 : index.size(member);
         digest.update(`${key} ${labels[i]} ${offsets[i]} ${sizes[i]}\n`);
       }
@@ -92,14 +114,13 @@ export function planSplit(source: SplitSource, options: PlanOptions): SplitPlan 
         folder: join(splitFolder, shardName(shard)),
         archive: source.entry.archive,
         membersPath,
-        size,
-        resize,
-        fit,
+        options: recordOptions,
         taskDigest: digest.digest('hex'),
         keys,
         labels,
         offsets,
         sizes,
+        files: isFolder ? files : undefined,
       };
     },
   };

@@ -9,7 +9,7 @@ import { acquireLock } from '../lib/platform/lock-file.js';
 import type { Reporter } from '../lib/platform/progress.js';
 import { REJECTED_FILE, splitFolder } from '../lib/platform/root-layout.js';
 import { rejectedSchema } from '../lib/shards/shard-record.js';
-import type { Manifest } from '../lib/shards/manifest.js';
+import type { AnyManifest } from '../lib/shards/manifest.js';
 import { convertSplit, type ConvertSplitResult } from './convert-split.js';
 import { DatasetFiles } from './dataset-files.js';
 import { findExistingSplit } from './existing-split.js';
@@ -168,7 +168,7 @@ function conversionOf(
 
 async function describe(
   folder: string,
-  manifest: Manifest,
+  manifest: AnyManifest,
   converted: ConvertSplitResult | undefined,
 ): Promise<PreparedSplit> {
   const rejectedReasons: Record<string, number> = {};

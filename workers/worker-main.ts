@@ -1,7 +1,10 @@
 /** A worker process: makes one shard at a time for its parent, and goes when the parent does. */
 import { messageOf, MillraceError } from '../lib/core/errors.js';
 import { convertShard } from './convert-shard.js';
-import type { ConvertTask, WorkerMessage } from './task.js';
+import type { WorkerMessage, WorkerOrder } from './task.js';
+
+/** Between two words of progress, which cost as much as a tenth of an image each. */
+const PROGRESS_MS = 100;
 
 /** How long an abandoned worker may take to clean up before it just ends. */
 const GRACE_MS = 5_000;
@@ -15,27 +18,40 @@ process.on('disconnect', () => {
   controller.abort();
   setTimeout(() => process.exit(1), GRACE_MS).unref();
 });
-process.on('message', (task: ConvertTask) => {
-  void answer(task);
+process.on('message', (order: WorkerOrder) => {
+  void answer(order);
 });
 
-async function answer(task: ConvertTask): Promise<void> {
+async function answer({ task, attempt }: WorkerOrder): Promise<void> {
+  let saidAtMs = -Infinity;
   try {
     const observer = {
-      onProgress: (numDone: number) => say({ kind: 'progress', numDone }),
-      onRejected: (rejected: ShardRejected) => say({ kind: 'rejected', rejected }),
+      onProgress(numDone: number) {
+        const nowMs = performance.now();
+        if (!attempt.isCareful && numDone < task.keys.length && nowMs - saidAtMs < PROGRESS_MS) return undefined;
+        saidAtMs = nowMs;
+        return say({ kind: 'progress', numDone });
+      },
+      onRejected: (rejected: ShardRejected) => void say({ kind: 'rejected', rejected }),
     };
-    say({ kind: 'done', shard: await convertShard(task, observer, controller.signal) });
+    await say({ kind: 'done', shard: await convertShard(task, attempt, observer, controller.signal) });
   } catch (error) {
     const isKnown = error instanceof MillraceError;
     const message = !isKnown && error instanceof Error ? String(error.stack) : messageOf(error);
-    say({ kind: 'failed', code: isKnown ? error.code : undefined, message, context: isKnown ? error.context : {} });
+    await say({
+      kind: 'failed',
+      code: isKnown ? error.code : undefined,
+      message,
+      context: isKnown ? error.context : {},
+    });
   }
 }
 
 type ShardRejected = Extract<WorkerMessage, { kind: 'rejected' }>['rejected'];
 
-function say(message: WorkerMessage): void {
+/** Resolves once it is on its way. */
+async function say(message: WorkerMessage): Promise<void> {
   // The parent may have gone between two records; what is said then is for nobody.
-  if (process.connected) process.send?.(message, undefined, undefined, () => undefined);
+  if (!process.connected) return;
+  await new Promise<void>((resolve) => process.send?.(message, undefined, undefined, () => resolve()));
 }

@@ -3,17 +3,20 @@ import { fork, type ChildProcess } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
 import { InterruptedError, MillraceError } from '../lib/core/errors.js';
 import type { ConvertObserver } from './convert-shard.js';
-import type { ConvertedShard, ConvertTask, WorkerMessage } from './task.js';
+import type { ConvertedShard, WorkerMessage, WorkerOrder } from './task.js';
 
 const MAIN = fileURLToPath(new URL('./worker-main.js', import.meta.url));
 
 /** Thrown when a worker died or fell silent in the middle of a task; another one may do it. */
 export class WorkerLost extends Error {
   override readonly name = 'WorkerLost';
-  /** Index of the record that was being waited for. */
-  readonly position: number;
+  /**
+   * Index of the first record that was not known to be done; of the very one that was begun, when the attempt was careful.
+   * Undefined: the worker had not said anything yet.
+   */
+  readonly position: number | undefined;
 
-  constructor(reason: string, position: number) {
+  constructor(reason: string, position: number | undefined) {
     super(reason);
     this.position = position;
   }
@@ -34,19 +37,23 @@ export class WorkerProcess {
     this.child.on('error', () => undefined);
   }
 
+  get hasExited(): boolean {
+    return this.child.exitCode !== null || this.child.signalCode !== null;
+  }
+
   /**
    * Has a task done; one at a time. When it throws anything, this worker is not to be used again.
    * Throws WorkerLost when the process dies or says nothing for `timeoutMs`, InterruptedError when the signal is aborted, and
    * what the task failed of.
    */
   async convert(
-    task: ConvertTask,
+    order: WorkerOrder,
     observer: ConvertObserver,
     timeoutMs: number,
     signal: AbortSignal,
   ): Promise<ConvertedShard> {
     const { child } = this;
-    let position = 0;
+    let position: number | undefined;
     return new Promise<ConvertedShard>((resolve, reject) => {
       const settle = (act: () => void): void => {
         clearTimeout(silence);
@@ -58,7 +65,7 @@ export class WorkerProcess {
         silence.refresh();
         if (message.kind === 'progress') {
           position = message.numDone;
-          observer.onProgress(message.numDone);
+          void observer.onProgress(message.numDone);
         } else if (message.kind === 'rejected') {
           observer.onRejected(message.rejected);
         } else {
@@ -78,7 +85,7 @@ export class WorkerProcess {
       child.on('message', hear).on('exit', leave).on('error', fail);
       signal.addEventListener('abort', interrupt, { once: true });
       if (signal.aborted) interrupt();
-      else child.send(task, (error) => (error === null ? undefined : fail(error)));
+      else child.send(order, (error) => (error === null ? undefined : fail(error)));
     });
   }
 

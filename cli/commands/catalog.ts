@@ -116,7 +116,11 @@ function describe(dataset: Dataset): string {
   if (dataset.homepage !== undefined) lines.push(`  from   ${dataset.homepage}`);
   if (dataset.terms !== undefined) lines.push(`  terms  ${dataset.terms}`);
   lines.push('', 'archives');
-  for (const { file, bytes, md5, sha1, sha256, optional, about, urls } of dataset.archives) {
+  for (const { file, bytes, md5, sha1, sha256, optional, about, urls, folder } of dataset.archives) {
+    if (folder !== undefined) {
+      lines.push(`  ${file}  (the folder ${folder})`);
+      continue;
+    }
     const digests = Object.entries({ MD5: md5, 'SHA-1': sha1, 'SHA-256': sha256 })
       .filter(([, digest]) => digest !== undefined)
       .map(([name, digest]) => `${name} ${digest}`);

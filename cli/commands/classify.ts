@@ -27,7 +27,7 @@ export function addClassifyCommand(program: Command): void {
       command
         .requiredOption('--checkpoint <file>', 'weights, as "millrace train" leaves them')
         .option('--mean-file <file>', 'mean image (BlobProto), for a checkpoint that was trained with --mean image')
-        .option('--backend <name>', 'auto, wasm or cpu (default: auto)'),
+        .option('--backend <name>', `${BACKEND_NAMES.join(', ')} (default: auto, the fastest that is here)`),
     schema: z.object({
       images: z.array(z.string()),
       checkpoint: z.string(),
@@ -35,7 +35,7 @@ export function addClassifyCommand(program: Command): void {
       backend: z.enum(BACKEND_NAMES).default('auto'),
     }),
     async action({ images, checkpoint: path, meanFile, backend: backendName }, { environment, result }) {
-      const backend = await openBackend(backendName);
+      const backend = await openBackend(backendName, { allowSoftwareGpu: environment.allowSoftwareGpu });
       const classifier = await openClassifier(backend, path);
       try {
         const notes = notesOf(classifier.checkpoint.annotations, path);
@@ -78,8 +78,8 @@ async function readImage(path: string, pipeline: PixelPipeline): Promise<Uint8Ar
   }
 }
 
-async function readMean({ transform, channelMean }: CheckpointNotes, meanFile: string | undefined): Promise<Mean> {
-  if (transform.mean !== 'image') return { image: new Float32Array(), channels: channelMean };
+async function readMean({ meanMode, channelMean }: CheckpointNotes, meanFile: string | undefined): Promise<Mean> {
+  if (meanMode === 'channel') return { image: new Float32Array(), channels: channelMean };
   if (meanFile === undefined) {
     throw new UsageError(
       '--mean-file',
@@ -91,11 +91,11 @@ async function readMean({ transform, channelMean }: CheckpointNotes, meanFile: s
 
 /** What a test batch goes through: centre crop, mean. */
 function createPreparation(
-  { shape, transform: normalization }: CheckpointNotes,
+  { shape, meanMode, scale }: CheckpointNotes,
   cropSize: number,
   mean: Mean,
 ): (pixels: Uint8Array) => Float32Array {
-  const transform = completeTransform({ ...normalization, cropSize, cropMode: 'center', dtype: 'float32' });
+  const transform = completeTransform({ cropSize, cropMode: 'center', mean: meanMode, scale, dtype: 'float32' });
   const subtractor = createMeanSubtractor(transform, shape, mean);
   const window = windowOf(transform, shape, 0, 0, 0);
   const size = numElements({ ...shape, height: cropSize, width: cropSize });

@@ -5,33 +5,40 @@ import { z } from 'zod';
 import { codeOf, MillraceError, UsageError } from '../../lib/core/errors.js';
 import { parseList, type ListEntry } from '../../lib/core/image-list.js';
 import { createPermutation } from '../../lib/core/permutation.js';
-import { convertImageset } from '../../workers/convert-imageset.js';
+import { BACKENDS, convertImageset } from '../../workers/convert-imageset.js';
 import { defineCommand, integerFlag } from '../command.js';
 import { acceptGflags } from './gflags.js';
 
 const BOOLEANS = ['gray', 'shuffle', 'check_size', 'encoded'];
+/** Of Caffe's tools. */
+export const backendFlag = z.enum(BACKENDS, { error: 'expected lmdb or leveldb' });
 const pixelsFlag = integerFlag(-(2 ** 31), 65_535).transform((pixels) => Math.max(0, pixels));
 
 /** `millrace convert-imageset`: Caffe's tool of that name, with its flags, its keys and its bytes. */
 export function addConvertImagesetCommand(program: Command): void {
   defineCommand(program, {
     usage: 'convert-imageset <rootfolder> <listfile> <db-name>',
-    summary: "Caffe's convert_imageset: image files and a list become an LMDB of Datums",
+    summary: "Caffe's convert_imageset: image files and a list become an LMDB or LevelDB of Datums",
     examples: [
       'millrace convert-imageset --resize_height=256 --resize_width=256 --shuffle train/ train.txt train_lmdb',
-      'millrace convert-imageset --encoded images/ list.txt originals_lmdb   # stores the files as they are',
+      'millrace convert-imageset --encode_type=jpg images/ list.txt originals_lmdb   # stores the JPEGs as they are',
+      'millrace convert-imageset --encode_type=jpg --resize_height=256 --resize_width=256 train/ train.txt train_lmdb',
     ],
     flags: (command) =>
       acceptGflags(
         command
-          .option('--gray', 'treat images as grey (not supported yet)')
+          .option('--gray', 'treat images as grey: one channel')
           .option('--shuffle', 'randomly shuffle the order of images and their labels')
-          .option('--backend <name>', 'lmdb', 'lmdb')
+          .option('--backend <name>', 'lmdb or leveldb', 'lmdb')
           .option('--resize_width <pixels>', 'width images are resized to; only with a height', '0')
           .option('--resize_height <pixels>', 'height images are resized to; only with a width', '0')
           .option('--check_size', 'stop unless all images have the same size')
-          .option('--encoded', "store image files, of the type that each name's ending says")
-          .option('--encode_type <type>', "store image files of this type ('png', 'jpg', …)", ''),
+          .option('--encoded', "store image files, encoded anew as the type that each name's ending says")
+          .option(
+            '--encode_type <type>',
+            "store image files of this type, 'jpg' or 'png'; as they are when they are of it and nothing is resized",
+            '',
+          ),
         BOOLEANS,
       ),
     schema: z.object({
@@ -40,7 +47,7 @@ export function addConvertImagesetCommand(program: Command): void {
       dbName: z.string().min(1),
       gray: z.boolean().default(false),
       shuffle: z.boolean().default(false),
-      backend: z.string(),
+      backend: backendFlag,
       resize_width: pixelsFlag,
       resize_height: pixelsFlag,
       check_size: z.boolean().default(false),
@@ -48,11 +55,8 @@ export function addConvertImagesetCommand(program: Command): void {
       encode_type: z.string().toLowerCase(),
     }),
     async action(options, { reporter, signal, result }) {
-      const { rootfolder, listfile, dbName, encoded, encode_type: encodeType, check_size: checkSize } = options;
-      if (options.gray)
-        throw new UsageError('--gray', '--gray: not supported yet; grey images are stored in three channels');
-      checkLmdb(options.backend);
-      const isEncoded = encoded || encodeType !== '';
+      const { rootfolder, listfile, dbName, encode_type: encodeType, check_size: checkSize } = options;
+      const isEncoded = options.encoded || encodeType !== '';
       if (checkSize && isEncoded) {
         throw new UsageError('--check_size', '--check_size: image files have no size to check; leave out --encoded');
       }
@@ -62,11 +66,14 @@ export function addConvertImagesetCommand(program: Command): void {
       const numWritten = await convertImageset({
         rootFolder: rootfolder,
         list,
+        backend: options.backend,
         databaseFolder: dbName,
         resizeHeight: options.resize_height,
         resizeWidth: options.resize_width,
         checkSize,
-        encodeType: encodeType === '' && encoded ? 'guess' : encodeType,
+        isGrey: options.gray,
+        isEncoded,
+        encodeType,
         onProgress: (done) => {
           reporter.progress({ stage: 'convert', unit: 'images', done, total: list.length });
         },
@@ -82,14 +89,6 @@ export function addConvertImagesetCommand(program: Command): void {
       );
     },
   });
-}
-
-/** Throws UsageError on any other backend. */
-export function checkLmdb(backend: string): void {
-  if (backend === 'lmdb') return;
-  const what =
-    backend === 'leveldb' ? 'leveldb is not supported yet, expected lmdb' : `expected lmdb, got "${backend}"`;
-  throw new UsageError('--backend', `--backend: ${what}`);
 }
 
 async function readListFile(path: string): Promise<ListEntry[]> {

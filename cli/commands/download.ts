@@ -14,7 +14,6 @@ import {
   type DownloadSummary,
 } from '../../services/downloader/download-dataset.js';
 import { createRateLimit } from '../../services/downloader/rate-limit.js';
-import { downloadThroughService } from '../../services/downloader/service/client.js';
 import { displayUrl } from '../../services/downloader/source-url.js';
 import { defineCommand, flagName, integerFlag, type CommandContext } from '../command.js';
 import { readPem } from './listen-flags.js';
@@ -140,6 +139,8 @@ async function downloadThere(
     );
   }
   const tls = options.tlsCa === undefined ? undefined : { rootCertificates: await readPem('--tls-ca', options.tlsCa) };
+  // Loaded only then: gRPC takes as long to load as all the rest.
+  const { downloadThroughService } = await import('../../services/downloader/service/client.js');
   return downloadThroughService({ service, archives, reporter, signal, tls });
 }
 

@@ -5,7 +5,7 @@ import { z } from 'zod';
 import { UsageError } from '../../lib/core/errors.js';
 import { writeFileAtomic } from '../../lib/platform/atomic-file.js';
 import { formatBytes } from '../../lib/platform/progress.js';
-import type { Manifest } from '../../lib/shards/manifest.js';
+import type { AnyManifest } from '../../lib/shards/manifest.js';
 import { drawShardSheet, drawSplitSheet, type ContactSheet } from '../../workers/contact-sheet.js';
 import { inspectShard, inspectSplit, type LabelCounts, type SplitFacts } from '../../workers/inspect.js';
 import { defineCommand, integerFlag } from '../command.js';
@@ -89,7 +89,7 @@ async function saveSheet(
   return { path, ...drawn };
 }
 
-function describeSheet(sheet: SavedSheet | undefined, classes: Manifest['classes']): string[] {
+function describeSheet(sheet: SavedSheet | undefined, classes: AnyManifest['classes']): string[] {
   if (sheet === undefined) return [];
   const { path, columns, samples } = sheet;
   const lines = samples.map(({ key, label }, place) => {
@@ -101,13 +101,13 @@ function describeSheet(sheet: SavedSheet | undefined, classes: Manifest['classes
 }
 
 function describeSplit({ manifest, labelCounts }: SplitFacts): string {
-  const { shape, options, channelMean, channelStd, shards, classes } = manifest;
+  const { options, channelMean, channelStd, shards, classes } = manifest;
   const bytes = shards.reduce((sum, shard) => sum + shard.bytes, 0);
   const numbers = (values: readonly number[]): string => values.map((value) => value.toFixed(3)).join(', ');
   const lines = [
     `${manifest.dataset}/${manifest.split}: version ${manifest.version}`,
     `  samples   ${manifest.numSamples}, ${manifest.numRejected} rejected`,
-    `  form      ${options.record} ${shape.channels}×${shape.height}×${shape.width}, planar, ${options.resize} resize, ${options.fit} fit`,
+    `  form      ${describeForm(options)}, ${describeShape(manifest)}`,
     `  order     ${options.shuffleSeed === null ? 'as listed' : `shuffled by seed ${options.shuffleSeed}`}`,
     `  shards    ${shards.length} of up to ${options.shardSamples} records, ${formatBytes(bytes)}`,
     `  mean      ${numbers(channelMean)}  (B, G, R)`,
@@ -124,6 +124,20 @@ function describeSplit({ manifest, labelCounts }: SplitFacts): string {
     });
   }
   return lines.join('\n');
+}
+
+function describeShape({ shape, options }: AnyManifest): string {
+  const { resize, fit, size = 0 } = options;
+  const way = resize === 'none' ? 'not resized' : `${resize} resize, ${fit} fit`;
+  if (shape !== null) return `served as ${shape.channels}×${shape.height}×${shape.width}: ${way}`;
+  return `of many shapes: ${way}${resize === 'none' ? '' : ` of ${size}`}`;
+}
+
+function describeForm({ record, rawShare = 0, quality }: AnyManifest['options']): string {
+  if (record === 'raw') return 'raw pixels, planar';
+  if (record === 'original') return 'original files';
+  const jpeg = `JPEG of quality ${quality ?? '?'}`;
+  return record === 'jpeg' ? jpeg : `${+(100 * rawShare).toFixed(2)} % raw pixels, the rest ${jpeg}`;
 }
 
 function describeCounts(counts: LabelCounts): string {

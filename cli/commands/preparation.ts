@@ -5,6 +5,9 @@ import { z } from 'zod';
 import { UsageError } from '../../lib/core/errors.js';
 import { findDataset } from '../../lib/catalog/catalog.js';
 import { defaultSplits } from '../../lib/catalog/dataset-schema.js';
+import { DEFAULT_QUALITY } from '../../lib/pixels/jpeg-encoder.js';
+import type { PrepareOptions } from '../../lib/shards/manifest.js';
+import type { PlanOptions } from '../../workers/plan.js';
 import type { PrepareSettings } from '../../workers/prepare.js';
 import { DEFAULT_REJECT_LIMIT, type RejectLimit } from '../../workers/reject-limit.js';
 import { integerFlag, numberFlag, type CommandContext } from '../command.js';
@@ -16,12 +19,26 @@ export function addPreparationFlags(command: Command): Command {
   return command
     .option('--split <name>', 'one split, or "all"', 'all')
     .option('--size <pixels>', "side of the stored square image (default: the dataset's, usually 256)")
-    .option('--resize <way>', "caffe: OpenCV's pixels, bit for bit; area: smoothed, the better-looking one", 'caffe')
+    .option(
+      '--resize <way>',
+      "caffe: OpenCV's pixels, bit for bit; area: smoothed, the better-looking one; none: as they are",
+      'caffe',
+    )
     .option(
       '--fit <way>',
-      'exact: the whole image, squeezed to a square; cover: its largest square, from the centre',
+      'exact: the whole image, squeezed to a square; cover: its largest square, from the centre; short-side: the whole image, in its shape',
       'exact',
     )
+    .option(
+      '--record <form>',
+      'raw: pixels; jpeg: resized, then encoded; original: the files themselves; mixed:<share>: that share raw, the rest jpeg',
+      'raw',
+    )
+    .option(
+      '--decode-scale',
+      'with --resize area: decode large JPEGs at a half, a quarter or an eighth, which is faster',
+    )
+    .option('--quality <n>', `of jpeg records, 1 to 100 (default: ${DEFAULT_QUALITY}, as Caffe)`)
     .option('--shard-samples <n>', 'records a shard (default: about 1 GB of them, fewer in small splits)')
     .option('--no-shuffle', 'keep the order of the list')
     .option('--shuffle-seed <n>', 'seed of the order of the records', '0')
@@ -38,12 +55,23 @@ export function addPreparationFlags(command: Command): Command {
     .option('--as <name>', 'store under another dataset name');
 }
 
+const recordFlag = z
+  .string()
+  .regex(
+    /^(raw|jpeg|original|mixed:(0?\.\d+|[01]|\d\d?(\.\d+)?%))$/,
+    'expected raw, jpeg, original, or mixed:<share>, e.g. mixed:25%',
+  )
+  .transform(toRecordForm);
+
 export const preparationSchema = z.object({
   dataset: z.string(),
   split: z.string(),
   size: integerFlag(1, 8192).optional(),
-  resize: z.enum(['caffe', 'area'], { error: 'expected caffe or area' }),
-  fit: z.enum(['exact', 'cover'], { error: 'expected exact or cover' }),
+  resize: z.enum(['caffe', 'area', 'none'], { error: 'expected caffe, area or none' }),
+  fit: z.enum(['exact', 'cover', 'short-side'], { error: 'expected exact, cover or short-side' }),
+  decodeScale: z.literal(true).optional(),
+  record: recordFlag,
+  quality: integerFlag(1, 100).optional(),
   shardSamples: integerFlag(1, 10_000_000).optional(),
   shuffle: z.boolean(),
   shuffleSeed: integerFlag(0),
@@ -62,7 +90,7 @@ export const preparationSchema = z.object({
     .optional(),
 });
 
-/** Throws UsageError when there is no such dataset or split. */
+/** Throws UsageError when there is no such dataset or split, or flags do not go together. */
 export async function toPrepareSettings(
   options: z.output<typeof preparationSchema>,
   { root, reporter, signal }: CommandContext,
@@ -74,9 +102,8 @@ export async function toPrepareSettings(
     name: options.as ?? dataset.name,
     splits: options.split === 'all' ? defaultSplits(dataset) : chooseSplits(Object.keys(dataset.splits), options.split),
     plan: {
-      size: options.size ?? dataset.prepare.size,
-      resize: options.resize,
-      fit: options.fit,
+      ...sampleOptionsOf(options, dataset.prepare.size),
+      ...recordFormOf(options),
       shuffleSeed: options.shuffle ? options.shuffleSeed : null,
       shardSamples: options.shardSamples,
     },
@@ -99,4 +126,51 @@ function toRejectLimit(text: string): RejectLimit {
   return text.endsWith('%')
     ? { share: Number(text.slice(0, -1)) / 100, atLeast: 0 }
     : { share: 0, atLeast: Number(text) };
+}
+
+type Flags = z.output<typeof preparationSchema>;
+
+function sampleOptionsOf(
+  { resize, fit, size, decodeScale, record: { record } }: Flags,
+  defaultSize: number,
+): Pick<PlanOptions, 'size' | 'resize' | 'fit' | 'decodeScale'> {
+  if (resize === 'none' && size !== undefined) {
+    throw new UsageError('--size', '--size: nothing is resized with --resize none; leave it out');
+  }
+  if (resize === 'none' && fit !== 'exact') {
+    throw new UsageError('--fit', '--fit: nothing is fitted with --resize none; leave it out');
+  }
+  if (decodeScale === true && resize !== 'area') {
+    throw new UsageError('--decode-scale', `--decode-scale: goes with --resize area only, not with ${resize}`);
+  }
+  if ((resize === 'none' || fit === 'short-side') && record !== 'original' && record !== 'jpeg') {
+    const way = resize === 'none' ? '--resize none' : '--fit short-side';
+    throw new UsageError(
+      '--record',
+      `--record: with ${way} images differ in shape; expected jpeg or original, got ${record}`,
+    );
+  }
+  return {
+    ...(resize !== 'none' && { size: size ?? defaultSize }),
+    resize,
+    fit,
+    ...(decodeScale === true && { decodeScale }),
+  };
+}
+
+interface RecordForm {
+  readonly record: PrepareOptions['record'];
+  readonly rawShare?: number;
+}
+
+function toRecordForm(text: string): RecordForm {
+  if (!text.startsWith('mixed:')) return { record: text as PrepareOptions['record'] };
+  const share = text.slice('mixed:'.length);
+  return { record: 'mixed', rawShare: share.endsWith('%') ? Number(share.slice(0, -1)) / 100 : Number(share) };
+}
+
+function recordFormOf({ record, quality }: Flags): RecordForm & { readonly quality?: number } {
+  if (record.record === 'jpeg' || record.record === 'mixed') return { ...record, quality: quality ?? DEFAULT_QUALITY };
+  if (quality === undefined) return record;
+  throw new UsageError('--quality', `--quality: nothing is encoded with --record ${record.record}; leave it out`);
 }

@@ -16,6 +16,7 @@ export function addPrepareCommand(program: Command): void {
       'millrace prepare ilsvrc2012 --split val --no-shuffle',
       'millrace prepare ilsvrc2012 --size 128 --as ilsvrc2012-128 --workers 8',
       'millrace prepare ilsvrc2012 --resize area --fit cover --as ilsvrc2012-smooth',
+      'millrace prepare ilsvrc2012 --record jpeg --as ilsvrc2012-jpeg   # 45 GB where raw takes 257',
     ],
     flags: (command) =>
       addPreparationFlags(command).option(

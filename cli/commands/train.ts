@@ -1,17 +1,19 @@
 import type { Command } from 'commander';
 import { join } from 'node:path';
 import { MillraceError } from '../../lib/core/errors.js';
-import { croppedShape } from '../../lib/core/transform.js';
-import { openBackend } from '../../services/trainer/backend/backend.js';
+import type { TransformOptions } from '../../lib/core/presets.js';
+import { BACKEND_NAMES, openBackend } from '../../services/trainer/backend/backend.js';
 import { connect, type Client, type StreamOptions } from '../../services/trainer/client/client.js';
-import { createModel } from '../../services/trainer/models/catalog.js';
-import { DEFAULT_SOLVER } from '../../services/trainer/solver/sgd.js';
+import { createModel, MODEL_NAMES } from '../../services/trainer/models/catalog.js';
+import { numParametersOf } from '../../services/trainer/models/model.js';
+import { UPDATE_RULE_NAMES } from '../../services/trainer/solver/update-rules.js';
+import { drawCurve } from '../../services/trainer/train/loss-curve.js';
 import type { TrainResult } from '../../services/trainer/train/options.js';
 import { train } from '../../services/trainer/train/train.js';
 import { annotate } from '../checkpoint-notes.js';
 import { defineCommand, type CommandContext } from '../command.js';
-import { readIds } from '../id-file.js';
-import { findTrainTarget, trainFlagsSchema, transformsOf, type TrainFlags } from '../train-settings.js';
+import { findTrainTarget, settingsOf, trainFlagsSchema, type TrainFlags } from '../train-settings.js';
+import { addStreamFlags, augmentationOf, orderOf } from '../stream-flags.js';
 import { readPem } from './listen-flags.js';
 
 /** `millrace train <dataset>`: a training run fed by batch servers, here or elsewhere. */
@@ -25,38 +27,49 @@ export function addTrainCommand(program: Command): void {
       'millrace train flowers --server feeder-1:50051 --tls-ca ca.pem --batch-size 64 --crop 112',
     ],
     flags: (command) =>
-      command
+      addStreamFlags(command)
         .option('--server <host:port...>', 'batch servers, the first one tried first (default: 127.0.0.1:50051)')
         .option('--tls-ca <file>', 'certificate authority of the servers, PEM (default: no TLS)')
         .option('--split <name>', 'split to learn from (default: train)')
         .option('--test-split <name>', 'split to test on (default: val)')
-        .option('--model <name>', 'small-convnet (default)')
-        .option('--backend <name>', 'auto, wasm or cpu (default: auto)')
-        .option('--batch-size <count>', "images of a step (default: the dataset's own, or 32)")
-        .option('--crop <pixels>', "side of the random crop (default: the dataset's own, or 7/8 of the image)")
-        .option('--no-mirror', 'leave half of the images unmirrored as well')
-        .option('--mean <what>', 'what is subtracted: channel (default) or image')
+        .option('--rank <number>', 'which part of each global batch is for this trainer (default: 0)')
+        .option('--world-size <count>', 'trainers that share each global batch (default: 1)')
+        .option('--model <name>', `${MODEL_NAMES.join(', ')} (default: small-convnet)`)
+        .option('--backend <name>', `${BACKEND_NAMES.join(', ')} (default: auto, the fastest that is here)`)
         .option(
-          '--preset <name>',
-          'caffe-alexnet, caffe-googlenet or resnet: crop, mirror, mean; flags go before its own',
+          '--batch-size <count>',
+          "images of a batch (default: the preset's of a reference model, the dataset's own, or 32)",
         )
-        .option('--crop-mode <how>', 'random (default) or random-resized')
-        .option('--color-jitter <strength>', 'brightness, contrast and saturation, each by a factor of up to 1 ± this')
-        .option('--lighting <deviation>', "along the principal components of ImageNet's colors; AlexNet: 0.1")
-        .option('--mixup <alpha>', 'mix pairs of images and labels by Beta(alpha, alpha)')
-        .option('--cutmix <alpha>', 'paste a part of each image into its partner; with --mixup the one or the other')
-        .option('--label-smoothing <share>', 'share of the label spread over all classes (default: 0)')
-        .option('--shuffle <how>', 'full (default), blocks (for disks that seek slowly) or none')
-        .option('--balance-classes', 'take every class equally often')
-        .option('--classes <label...>', 'learn and test these labels only')
-        .option('--ids <file>', 'learn these sample ids only, one a line')
-        .option('--seed <number>', 'key of the first weights, the order and the augmentation (default: 0)')
-        .option('--steps <count>', "steps of the whole run (default: the dataset's own, or 1000)")
-        .option('--learning-rate <rate>', "fixed rate (default: the dataset's own, or 0.01)")
-        .option('--display-every <steps>', 'steps between two lines about the loss; 0: none (default: 20)')
-        .option('--test-every <steps>', 'steps between two tests; 0: only at the end (default: 0)')
-        .option('--snapshot-every <steps>', 'steps between two checkpoints; 0: only at the end (default: 50)')
-        .option('--snapshots <folder>', 'where checkpoints go (default: <root>/runs/<dataset>)')
+        .option(
+          '--crop <pixels>',
+          "side of the random crop (default: the preset's, the dataset's own, or 7/8 of the image)",
+        )
+        .option('--no-mirror', 'leave half of the images unmirrored as well')
+        .option('--mean <what>', "what is subtracted: channel or image (default: the preset's, or channel)")
+        .option('--seed <number>', 'key of the first weights, the order, the augmentation and the dropout (default: 0)')
+        .option('--steps <count>', "steps of the whole run (default: the preset's, the dataset's own, or 1000)")
+        .option('--rule <name>', `${UPDATE_RULE_NAMES.join(', ')} (default: sgd)`)
+        .option(
+          '--learning-rate <rate>',
+          "rate that the policy begins with (default: the preset's, the dataset's own, or 0.01)",
+        )
+        .option('--policy <name>', "fixed, or cosine down to 0 (default: the preset's, or fixed)")
+        .option('--warm-up <steps>', "steps of a linear rise of the rate (default: the preset's, or 0)")
+        .option('--momentum <factor>', 'default: 0.9')
+        .option('--weight-decay <factor>', "default: the preset's, or 0.0005")
+        .option('--iter-size <count>', 'batches whose mean gradient makes one step (default: 1)')
+        .option('--label-smoothing <share>', "of the target, spread over all classes (default: the preset's, or 0)")
+        .option(
+          '--display-every <steps>',
+          "steps between two lines about the loss; 0: none (default: the preset's, or 20)",
+        )
+        .option('--test-every <steps>', "steps between two tests; 0: only at the end (default: the preset's, or 0)")
+        .option(
+          '--snapshot-every <steps>',
+          "steps between two checkpoints; 0: only at the end (default: the preset's, or 50)",
+        )
+        .option('--keep-snapshots <count>', 'checkpoints that stay (default: 2)')
+        .option('--snapshots <folder>', 'where checkpoints and the log go (default: <root>/runs/<dataset>)')
         .option('--resume <how>', 'auto (default): from the newest checkpoint; never: begin anew'),
     schema: trainFlagsSchema,
     async action(flags, context) {
@@ -82,80 +95,98 @@ export function addTrainCommand(program: Command): void {
 }
 
 async function trainWith(client: Client, flags: TrainFlags, context: CommandContext): Promise<void> {
-  const { root, reporter, signal, result } = context;
+  const { environment, root, reporter, signal, result } = context;
   const { name, defaults } = await findTrainTarget(flags.dataset);
   const info = await client.dataset(name, flags.split);
   if (info.classes.length === 0) {
     throw new MillraceError('ERR_NOT_FOUND', `${name}/${flags.split} has no classes to learn; its dataset names none`);
   }
-  const transforms = transformsOf(flags, defaults, info.shape);
-  const batchSize = flags.batchSize ?? defaults.batchSize ?? 32;
-  const common = { dataset: name, batchSize, seed: flags.seed, signal };
-  const { classes, balanceClasses, ids: idFile } = flags;
+  const settings = settingsOf(flags, defaults);
+  const { batchSize, seed } = settings;
+  const side = Math.min(info.shape.height, info.shape.width);
+  const wanted = settings.cropSize;
+  const isWanted = wanted !== undefined && (wanted <= side || flags.crop !== undefined);
+  // A preset's crop, made for images of 256 pixels, gives way to smaller ones.
+  const cropSize = isWanted ? wanted : Math.round(side * 0.875);
+  const transform: TransformOptions = {
+    cropSize,
+    mirror: settings.mirror,
+    mean: settings.mean,
+    scale: settings.scale,
+  };
+  const { rank, worldSize } = flags;
   const stream: StreamOptions = {
-    ...common,
+    dataset: name,
     split: flags.split,
-    shuffle: flags.shuffle,
-    selection: { classes, balanceClasses, ids: idFile === undefined ? undefined : await readIds('--ids', idFile) },
-    transform: transforms.train,
-    labels: { smoothing: flags.labelSmoothing },
+    batchSize,
+    rank,
+    worldSize,
+    seed,
+    ...(await orderOf(flags)),
+    transform: { ...transform, ...augmentationOf(flags) },
+    signal,
   };
   const test: StreamOptions = {
-    ...common,
+    ...stream,
     split: flags.testSplit,
+    batchSize: settings.testBatchSize,
+    // Each trainer tests on the whole split.
+    rank: 0,
+    worldSize: 1,
     epochs: 1,
     shuffle: 'none',
     endOfEpoch: 'pad',
-    selection: { classes },
+    selection: { classes: flags.classes },
+    // What a model has learnt without is also taken from what it is tested on.
     meanOf: { dataset: name, split: flags.split },
-    transform: transforms.test,
+    transform: { ...transform, cropMode: 'center', mirror: false },
   };
 
-  const { height, width, channels } = croppedShape(info.shape, transforms.train);
-  const backend = await openBackend(flags.backend);
-  const model = createModel(flags.model, [height, width, channels], info.classes.length);
-  reporter.event('backend', `${model.name} on ${backend.name}: ${backend.device}`, {
-    model: model.name,
-    backend: backend.name,
-    device: backend.device,
-  });
+  const backend = await openBackend(flags.backend, { allowSoftwareGpu: environment.allowSoftwareGpu });
+  const model = createModel(flags.model, [cropSize, cropSize, info.shape.channels], info.classes.length);
+  reporter.event(
+    'backend',
+    `${model.name} (${numParametersOf(model).toLocaleString('en')} parameters) on ${backend.name}: ${backend.device}`,
+    {
+      model: model.name,
+      backend: backend.name,
+      device: backend.device,
+      passedOver: backend.passedOver,
+    },
+  );
   const outcome = await train({
     backend,
     model,
-    solver: {
-      ...DEFAULT_SOLVER,
-      learningRate: { type: 'fixed', baseRate: flags.learningRate ?? defaults.learningRate ?? 0.01 },
-    },
-    key: { seed: flags.seed, datasetVersion: info.version, globalBatchSize: batchSize },
+    solver: settings.solver,
+    key: { seed, datasetVersion: info.version, globalBatchSize: batchSize * worldSize },
     openStream: (from) => client.stream({ ...stream, from }),
     openTestStream: () => client.stream(test),
-    numSteps: flags.steps ?? defaults.numSteps ?? 1_000,
-    displayEvery: flags.displayEvery,
-    testEvery: flags.testEvery,
-    snapshotEvery: flags.snapshotEvery,
-    snapshotFolder: flags.snapshots ?? join(root, 'runs', name),
+    numSteps: settings.numSteps,
+    displayEvery: settings.displayEvery,
+    testEvery: settings.testEvery,
+    snapshotEvery: settings.snapshotEvery,
+    keepSnapshots: flags.keepSnapshots,
+    snapshotFolder: flags.snapshots ?? join(root, 'runs', name, ...(worldSize > 1 ? [`rank-${rank}`] : [])),
     resume: flags.resume,
-    annotations: annotate(info, transforms.test),
+    annotations: { ...annotate(info, settings), backend: backend.name, device: backend.device },
     signal,
     reporter,
   });
-  result({ backend: backend.name, device: backend.device, batchSize, ...outcome }, describe(outcome));
+  result(
+    { backend: backend.name, device: backend.device, batchSize, ...outcome, losses: undefined },
+    describe(outcome),
+  );
 }
 
-function describe({
-  steps,
-  firstLoss,
-  lastLoss,
-  accuracy,
-  imagesPerSecond,
-  waitShare,
-  checkpoint,
-}: TrainResult): string {
+function describe(outcome: TrainResult): string {
+  const { steps, firstLoss, lastLoss, accuracy, imagesPerSecond, waitShare, losses } = outcome;
   const percent = (share: number): string => `${(share * 100).toFixed(1)} %`;
   return [
+    drawCurve(losses),
     `steps       ${steps}, loss ${firstLoss?.toFixed(3) ?? '–'} → ${lastLoss?.toFixed(3) ?? '–'}`,
     `accuracy    ${percent(accuracy.top1)} top-1, ${percent(accuracy.top5)} top-5 of ${accuracy.numSamples} images`,
     `speed       ${imagesPerSecond.toFixed(0)} images/s, ${percent(waitShare)} of the time waiting for data`,
-    `checkpoint  ${checkpoint}`,
+    `log         ${outcome.log}`,
+    `checkpoint  ${outcome.checkpoint}`,
   ].join('\n');
 }

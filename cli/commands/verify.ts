@@ -10,14 +10,28 @@ export function addVerifyCommand(program: Command): void {
   defineCommand(program, {
     usage: 'verify <dataset>',
     summary: 'check a prepared dataset against its manifest, and the archives it came from against their MD5',
-    examples: ['millrace verify imagenette', 'millrace verify ilsvrc2012 --split val --json'],
-    flags: (command) => command.option('--split <name>', 'one split, or "all"', 'all'),
-    schema: z.object({ dataset: z.string(), split: z.string() }),
+    examples: ['millrace verify imagenette', 'millrace verify ilsvrc2012 --split val --decode 5%'],
+    flags: (command) =>
+      command
+        .option('--split <name>', 'one split, or "all"', 'all')
+        .option('--decode <share>', 'decode so many of the records, such as 1%', '0%'),
+    schema: z.object({
+      dataset: z.string(),
+      split: z.string(),
+      decode: z
+        .string()
+        .regex(/^\d+(\.\d+)?%$/, 'expected a share such as 1%')
+        .transform((text) => Number(text.slice(0, -1)) / 100)
+        .pipe(z.number().max(1, 'expected at most 100%')),
+    }),
     async action(options, { root, reporter, signal, result }) {
       const dataset = await findPreparedDataset(root, options.dataset, options.split);
       const splits: (VerifyResult & { readonly split: string })[] = [];
       for (const { name, folder } of dataset.splits) {
-        splits.push({ split: name, ...(await verifySplit(folder, { root, reporter, signal })) });
+        splits.push({
+          split: name,
+          ...(await verifySplit(folder, { root, decodeShare: options.decode, reporter, signal })),
+        });
       }
       const problems = [...new Set(splits.flatMap((split) => split.problems))];
       if (problems.length > 0) {
@@ -29,8 +43,9 @@ export function addVerifyCommand(program: Command): void {
         );
       }
       const lines = splits.map(
-        ({ split, numSamples, numShards, numArchives }) =>
-          `${dataset.name}/${split}: ${numSamples} samples in ${numShards} shards and ${numArchives} archive files are as they were made`,
+        ({ split, numSamples, numShards, numArchives, numDecoded }) =>
+          `${dataset.name}/${split}: ${numSamples} samples in ${numShards} shards and ${numArchives} archive files are as they were made` +
+          (numDecoded > 0 ? `; ${numDecoded} samples decoded` : ''),
       );
       result({ dataset: dataset.name, splits }, lines.join('\n'));
     },

@@ -1,4 +1,4 @@
-/** An archive as workers need it: a tar or zip that is read in place, and the index of its members. */
+/** An archive as workers need it: a tar, zip or folder that is read in place, and the index of its members. */
 import { createReadStream, createWriteStream } from 'node:fs';
 import { rm, stat } from 'node:fs/promises';
 import { Transform } from 'node:stream';
@@ -8,14 +8,17 @@ import { codeOf, throwIfAborted } from '../core/errors.js';
 import { commitRename, temporaryPathFor, toDiskError } from '../platform/atomic-file.js';
 import { archiveFormatOf } from './archive-format.js';
 import { archiveCorrupt } from './corrupt.js';
+import { indexFolder } from './folder.js';
 import { readIndexFile, writeIndexFile, type IndexKey } from './index-file.js';
 import type { MemberIndex } from './member-index.js';
 import { indexTar, type ArchiveLayout } from './tar-index.js';
 import { indexZip } from './zip-member.js';
 
 export interface IndexedArchive {
-  /** The file that the index is of: the archive itself, or `<archive>.tar` when it is gzipped. */
+  /** What the index is of: the archive itself, or `<archive>.tar` when it is gzipped. */
   readonly membersPath: string;
+  /** Members are then files below that path, and are read by their names. */
+  readonly isFolder: boolean;
   readonly index: MemberIndex;
 }
 
@@ -28,8 +31,8 @@ export interface OpenArchiveOptions {
 export type ArchiveWork = 'unpack' | 'index';
 
 /**
- * The archive at `path`, from its index file when there is one that fits, else scanned. A gzipped one is unpacked to
- * `<path>.tar` first, since there is no reading in the middle of gzip. The layout is that of a tar: a zip is always flat.
+ * The archive at `path`, from its index file when there is one that fits, else scanned; a folder is scanned each time. A gzipped
+ * one is unpacked to `<path>.tar` first, since there is no reading in the middle of gzip. The layout is that of a tar: a zip is always flat.
  * Throws the system's ENOENT when there is no such file, ERR_ARCHIVE_CORRUPT when it cannot be read.
  */
 export async function openArchive(
@@ -37,7 +40,10 @@ export async function openArchive(
   layout: ArchiveLayout,
   options: OpenArchiveOptions = {},
 ): Promise<IndexedArchive> {
-  const { size, mtimeMs } = await stat(path);
+  const found = await stat(path);
+  if (found.isDirectory())
+    return { membersPath: path, isFolder: true, index: await indexFolder(path, { signal: options.signal }) };
+  const { size, mtimeMs } = found;
   const key: IndexKey = { layout, archiveBytes: size, archiveModifiedMs: mtimeMs };
   const format = archiveFormatOf(path);
   const membersPath = format === 'tar.gz' ? `${path}.tar` : path;
@@ -45,7 +51,7 @@ export async function openArchive(
 
   const known = await readIndexFile(indexPath, key);
   if (known !== undefined && (await sizeOf(membersPath)) === known.membersBytes) {
-    return { membersPath, index: known.index };
+    return { membersPath, isFolder: false, index: known.index };
   }
   const report = (work: ArchiveWork) => (doneBytes: number, totalBytes: number) =>
     options.onProgress?.(work, doneBytes, totalBytes);
@@ -55,7 +61,7 @@ export async function openArchive(
   const index =
     format === 'zip' ? await indexZip(path, indexOptions) : await indexTar(membersPath, layout, indexOptions);
   await writeIndexFile(indexPath, { key, membersBytes: (await stat(membersPath)).size, index });
-  return { membersPath, index };
+  return { membersPath, isFolder: false, index };
 }
 
 async function unpackGzip(

@@ -1,6 +1,8 @@
-/** Small texts that come with a dataset: a file of their own, or a member of an archive. */
-import { readFile } from 'node:fs/promises';
+/** Small texts that come with a dataset: a file of their own, or a member of an archive or folder. */
+import { readFile, stat } from 'node:fs/promises';
+import { join } from 'node:path';
 import { MillraceError } from '../core/errors.js';
+import { safeName } from './member-name.js';
 import { membersOf } from './members.js';
 
 /**
@@ -10,8 +12,23 @@ import { membersOf } from './members.js';
  */
 export async function readText(path: string, member?: string): Promise<string> {
   if (member === undefined) return readFile(path, 'utf8');
+  if ((await stat(path)).isDirectory()) return readTextOfFolder(path, member);
   for await (const { name, read } of membersOf(path)) {
     if (name === member) return (await read()).toString('utf8');
   }
-  throw new MillraceError('ERR_NOT_FOUND', `${path} has no member "${member}"`, { context: { path, member } });
+  throw noSuchMember(path, member);
+}
+
+async function readTextOfFolder(path: string, member: string): Promise<string> {
+  const name = safeName(member);
+  if (name === undefined) throw noSuchMember(path, member);
+  try {
+    return await readFile(join(path, name), 'utf8');
+  } catch (error) {
+    throw noSuchMember(path, member, error);
+  }
+}
+
+function noSuchMember(path: string, member: string, cause?: unknown): MillraceError {
+  return new MillraceError('ERR_NOT_FOUND', `${path} has no member "${member}"`, { cause, context: { path, member } });
 }

@@ -17,7 +17,7 @@ function hexDigest(numDigits: number) {
 }
 
 const archiveSchema = z.strictObject({
-  file: name.describe('Name of the file under <root>/archives.'),
+  file: name.describe('Name of the file under <root>/archives; of a folder, any name.'),
   urls: z
     .array(z.url({ protocol: /^(https?|file)$/, error: 'expected an http(s) or file URL' }))
     .default([])
@@ -26,6 +26,11 @@ const archiveSchema = z.strictObject({
   md5: hexDigest(32).describe('MD5 of the whole file.'),
   sha1: hexDigest(40).describe('SHA-1 of the whole file.'),
   sha256: hexDigest(64).describe('SHA-256 of the whole file.'),
+  folder: z
+    .string()
+    .min(1)
+    .optional()
+    .describe('A folder of files in place of the file: its path, from the dataset file. Nothing of it is fetched.'),
   optional: z.boolean().default(false).describe('Fetched only when named; a split in it is prepared only when named.'),
   about: z.string().optional().describe('One line for people.'),
 });
@@ -63,7 +68,7 @@ const annotationsSchema = z
   .describe('What comes beside the images; looked at by "millrace catalog check".');
 
 const splitSchema = z.strictObject({
-  archive: name.describe("The archive with the split's images: a .tar, .tar.gz, .tgz or .zip."),
+  archive: name.describe("The archive with the split's images: a .tar, .tar.gz, .tgz, .zip, or a folder."),
   layout: z
     .enum(['flat', 'nested'])
     .default('flat')
@@ -109,9 +114,16 @@ export const datasetSchema = z
     const issue = (path: (string | number)[], message: string): void =>
       context.addIssue({ code: 'custom', path, message });
     const files = new Set<string>();
-    for (const [index, { file }] of archives.entries()) {
+    const folders = new Set<string>();
+    for (const [index, archive] of archives.entries()) {
+      const { file } = archive;
       if (files.has(file)) issue(['archives', index, 'file'], `"${file}" is there twice`);
       files.add(file);
+      if (archive.folder === undefined) continue;
+      folders.add(file);
+      const { urls, bytes, md5, sha1, sha256 } = archive;
+      const isFile = urls.length > 0 || [bytes, md5, sha1, sha256].some((fact) => fact !== undefined);
+      if (isFile) issue(['archives', index, 'folder'], 'a folder has no URLs, length or digests');
     }
     const known = [...files].join(', ');
     const refer = (path: string[], file: string | undefined): void => {
@@ -124,8 +136,11 @@ export const datasetSchema = z
       if (labels.from === 'list') refer([...path, 'labels', 'list', 'archive'], labels.list.archive);
       refer([...path, 'annotations', 'boxes', 'archive'], annotations?.boxes?.archive);
       refer([...path, 'annotations', 'developmentKit'], annotations?.developmentKit);
-      if (layout === 'nested' && archive.endsWith('.zip')) {
-        issue([...path, 'layout'], 'only tars can be nested: a zip of tars would have to be unpacked');
+      if (layout === 'nested' && (archive.endsWith('.zip') || folders.has(archive))) {
+        issue([...path, 'layout'], 'only tars can be nested: of a zip or folder, inner tars would have to be unpacked');
+      }
+      for (const beside of [annotations?.boxes?.archive, annotations?.developmentKit]) {
+        if (beside !== undefined && folders.has(beside)) issue([...path, 'annotations'], `"${beside}" is a folder`);
       }
     }
   });

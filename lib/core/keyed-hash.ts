@@ -25,6 +25,12 @@ export function absorbInteger(state: number, value: number): number {
   return absorb(absorb(state, value >>> 0), Math.floor(value / 0x1_0000_0000));
 }
 
+/** Takes the UTF-16 units of a text into the state. */
+export function absorbText(state: number, text: string): number {
+  for (let i = 0; i < text.length; i++) state = absorb(state, text.charCodeAt(i));
+  return state;
+}
+
 /** First words of the chains, so that no use of the hash can meet another one. */
 export const HashTag = {
   permutation: 0x50000000,
@@ -35,6 +41,8 @@ export const HashTag = {
   parameter: 0x57000000,
   seedLow: 0x5e000000,
   seedHigh: 0x5e000001,
+  record: 0x52000000,
+  dropout: 0x4f000000,
 } as const;
 
 /** A seed of `[0, 2^53)` for part `index` of what has this seed, so that no two parts are shuffled alike. */

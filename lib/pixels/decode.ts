@@ -15,14 +15,20 @@ import { MAX_PIXELS, type DecodedImage } from './image.js';
 sharp.concurrency(1);
 sharp.cache(false);
 
+export interface DecodedFile extends DecodedImage {
+  /** Whether the file has one channel (alpha aside), of which the pixels here are three copies. */
+  readonly isGrey: boolean;
+}
+
 /** Decodes one image file, told by its content, not its name. Throws ERR_IMAGE_UNREADABLE with the decoder's reason. */
-export async function decodeImage(file: Uint8Array): Promise<DecodedImage> {
+export async function decodeImage(file: Uint8Array): Promise<DecodedFile> {
   try {
     const failOn = isPng(file) ? 'truncated' : 'none';
     const image = sharp(file, { ignoreIcc: true, failOn, limitInputPixels: MAX_PIXELS });
     const metadata = await image.metadata();
     if (metadata.format === 'jpeg' || metadata.format === 'png') image.autoOrient();
-    return metadata.space === 'cmyk' ? await decodeCmyk(image) : await decodeRgb(image, metadata);
+    const decoded = metadata.space === 'cmyk' ? await decodeCmyk(image) : await decodeRgb(image, metadata);
+    return { ...decoded, isGrey: metadata.channels < 3 };
   } catch (error) {
     // libvips repeats itself over several lines; the first names the cause.
     throw new MillraceError('ERR_IMAGE_UNREADABLE', messageOf(error).split('\n')[0].trim(), { cause: error });

@@ -2,15 +2,7 @@
 import sharp, { type Sharp } from 'sharp';
 import { MillraceError } from '../core/errors.js';
 import { numElements, type SampleShape } from '../core/tensor.js';
-
-/** An image in memory. */
-export interface InterleavedImage {
-  /** `[height, width, channels]`, uint8; RGB when there are three channels. The caller's; read until the promise resolves. */
-  readonly data: Uint8Array;
-  readonly width: number;
-  readonly height: number;
-  readonly channels: 1 | 3;
-}
+import type { InterleavedImage } from './image.js';
 
 export interface JpegOptions extends InterleavedImage {
   /** 1..100, libjpeg's scale. */

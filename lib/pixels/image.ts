@@ -11,9 +11,17 @@ export interface DecodedImage extends Size {
   readonly data: Uint8Array;
 }
 
-/** Pixels as Caffe stores them, planar `[3, height, width]` in B, G, R order. The caller owns `data`. */
+/** An image to be encoded or drawn. */
+export interface InterleavedImage extends Size {
+  /** `[height, width, channels]`, uint8; R, G, B when there are three. The caller's; read until the work is done. */
+  readonly data: Uint8Array;
+  readonly channels: 1 | 3;
+}
+
+/** Pixels as Caffe stores them, planar `[channels, height, width]`; B, G, R when there are three. The caller owns `data`. */
 export interface PlanarImage extends Size {
   readonly data: Uint8Array;
+  readonly channels: 1 | 3;
 }
 
 /** An image of more pixels is refused: its 400 MB decoded would not fit beside others. ImageNet's largest has 60 million. */

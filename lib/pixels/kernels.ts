@@ -2,56 +2,18 @@
  * The kernels of `kernels/*.ts`, compiled to WebAssembly with SIMD, and the memory that they work in. An image is decoded into
  * that memory or copied there, and resized within it.
  */
-import { existsSync, readFileSync } from 'node:fs';
-import { join } from 'node:path';
-import { MillraceError } from '../core/errors.js';
-import { packageRoot } from '../platform/package-root.js';
 import { areaTaps } from './area-taps.js';
 import { bilinearTaps } from './bilinear-taps.js';
 import type { FittedImage } from './fit.js';
 import type { PlanarImage, Size } from './image.js';
+import { instantiateKernels, PAGE_BYTES, type KernelExports } from './kernels-module.js';
 
-/** Addresses and strides are in bytes; `kernels/*.ts` says what lies there. */
-interface KernelExports {
-  toPlanar(source: number, stride: number, target: number, width: number, height: number): void;
-  halve(source: number, stride: number, target: number, width: number, height: number): void;
-  resizeBilinear(
-    source: number,
-    stride: number,
-    offsets: number,
-    weights: number,
-    rows: number,
-    scratch: number,
-    target: number,
-    width: number,
-    height: number,
-  ): void;
-  resizeArea(
-    source: number,
-    stride: number,
-    offsets: number,
-    weights: number,
-    numTaps: number,
-    firstRows: number,
-    rowWeights: number,
-    numRowTaps: number,
-    scratch: number,
-    target: number,
-    width: number,
-    height: number,
-  ): void;
-}
-
-const PAGE_BYTES = 65_536;
 /** All that 32 bits can address; what an image may take is limited by its pixels. */
 const MAX_PAGES = 65_536;
 const ALIGNMENT = 64;
 /** Kernels read, and ignore, this much past the image's end. */
 const SLACK_BYTES = 64;
 const NUM_CHANNELS = 3;
-
-/** Compiled once a process, so that code V8 has optimised stays. */
-let compiled: WebAssembly.Module | undefined;
 
 /** One memory and one image at a time. It keeps the memory of the largest image that it has had. */
 export class PixelKernels {
@@ -61,10 +23,13 @@ export class PixelKernels {
   private endOfSource = 0;
   private used = 0;
 
-  /** Throws ERR_NOT_FOUND when the kernels have not been built. */
-  constructor() {
-    const instance = new WebAssembly.Instance(compiledKernels(), { env: { memory: this.memory } });
-    this.kernels = instance.exports as unknown as KernelExports;
+  /**
+   * Throws ERR_NOT_FOUND when the kernels have not been built.
+   *
+   * @param allocate gives the array, of that many bytes, that an image is returned in
+   */
+  constructor(private readonly allocate = newArray) {
+    this.kernels = instantiateKernels(this.memory);
   }
 
   /** Bytes of memory that are held. */
@@ -183,18 +148,12 @@ export class PixelKernels {
 
   private take(target: number, size: Size): PlanarImage {
     const { width, height } = size;
-    const data = new Uint8Array(this.memory.buffer, target, width * height * NUM_CHANNELS).slice();
-    return { width, height, data };
+    const data = this.allocate(width * height * NUM_CHANNELS);
+    data.set(new Uint8Array(this.memory.buffer, target, data.length));
+    return { width, height, channels: NUM_CHANNELS, data };
   }
 }
 
-function compiledKernels(): WebAssembly.Module {
-  if (compiled === undefined) {
-    const path = join(packageRoot(), 'dist', 'lib', 'pixels', 'kernels.wasm');
-    if (!existsSync(path)) {
-      throw new MillraceError('ERR_NOT_FOUND', `${path} is not there; "make build" makes it`, { context: { path } });
-    }
-    compiled = new WebAssembly.Module(readFileSync(path));
-  }
-  return compiled;
+function newArray(numBytes: number): Uint8Array {
+  return new Uint8Array(numBytes);
 }

@@ -2,10 +2,11 @@
 import { MillraceError } from '../core/errors.js';
 import { decodeImage } from './decode.js';
 import { fitImage, type Fit } from './fit.js';
+import { greyOf, replicateGrey } from './grey.js';
 import { MAX_PIXELS, type PlanarImage, type Size } from './image.js';
 import { isUprightJpeg } from './jpeg-orientation.js';
 import { PixelKernels } from './kernels.js';
-import type { Turbojpeg } from './turbojpeg.js';
+import type { JpegHeader, JpegTarget, Turbojpeg } from './turbojpeg-library.js';
 
 /**
  * - `caffe`: OpenCV's INTER_LINEAR to the last bit, as Caffe has it; two taps an axis, not smoothed.
@@ -13,12 +14,32 @@ import type { Turbojpeg } from './turbojpeg.js';
  * - `none`: as it is.
  */
 export type ResizeOptions =
-  { readonly resize: 'none' } | { readonly resize: 'caffe' | 'area'; readonly fit: Fit; readonly size: Size };
+  | { readonly resize: 'none' }
+  | {
+      readonly resize: 'caffe' | 'area';
+      readonly fit: Fit;
+      readonly size: Size;
+      /**
+       * Whether libturbojpeg may decode a JPEG at a half, a quarter or an eighth of its sides where that is still no smaller than
+       * what is asked for. Only with `area`: the pixels are others, nearly. Default false.
+       */
+      readonly decodeScale?: boolean | undefined;
+    };
+
+/**
+ * Channels of what comes out. `colour`: three, as `imread(path, IMREAD_COLOR)`. `grey`: one, as IMREAD_GRAYSCALE: of JPEGs the
+ * luma as it is stored, when libturbojpeg is there. `native`: one for grey files, else three.
+ */
+export type ColourMode = 'colour' | 'grey' | 'native';
 
 export interface PixelPipelineOptions {
   readonly resize: ResizeOptions;
   /** Decodes most JPEGs, in half the time. Undefined: sharp decodes all, to the same pixels. */
   readonly turbojpeg: Turbojpeg | undefined;
+  /** Default `colour`. */
+  readonly colour?: ColourMode;
+  /** Gives the array, of that many bytes, that an image is returned in. Default: a new one each time. */
+  readonly allocate?: ((numBytes: number) => Uint8Array) | undefined;
 }
 
 export interface ConvertedImage extends PlanarImage {
@@ -28,7 +49,7 @@ export interface ConvertedImage extends PlanarImage {
 export interface PixelPipeline {
   /**
    * Decodes and resizes one image file, told by its content; at once when libturbojpeg can, else later. Any number may be under
-   * way. The result is the caller's; `file` must stay as it is until then.
+   * way. The result is the caller's; `file` need not outlive the call.
    * Throws ERR_IMAGE_UNREADABLE with the reason.
    */
   convert(file: Uint8Array): ConvertedImage | Promise<ConvertedImage>;
@@ -37,43 +58,83 @@ export interface PixelPipeline {
 /** Memory that a pipeline keeps from image to image: enough for the decoded 20 million pixels of a camera. */
 const MAX_KEPT_BYTES = 64 << 20;
 
-/** Throws ERR_NOT_FOUND when the kernels have not been built. */
-export function createPixelPipeline({ resize, turbojpeg }: PixelPipelineOptions): PixelPipeline {
-  let kernels = new PixelKernels();
+/** Throws ERR_NOT_FOUND when the kernels have not been built, or `decodeScale` lacks libturbojpeg. */
+export function createPixelPipeline(options: PixelPipelineOptions): PixelPipeline {
+  const { resize, turbojpeg, colour = 'colour', allocate } = options;
+  if (resize.resize !== 'none' && resize.decodeScale === true && turbojpeg === undefined) {
+    throw new MillraceError(
+      'ERR_NOT_FOUND',
+      '--decode-scale needs libturbojpeg, as others give other pixels; install it (Debian: libturbojpeg0) or leave the flag out',
+    );
+  }
+  let kernels = new PixelKernels(allocate);
+  const isMadeGrey = (isGreyFile: boolean): boolean => colour === 'grey' || (colour === 'native' && isGreyFile);
 
-  const resizePlaced = (image: Size): PlanarImage => {
+  /** What is placed may be smaller than the image by a power of two. */
+  const resizePlaced = (placed: Size, image: Size): PlanarImage => {
     if (resize.resize === 'none') return kernels.toPlanar();
-    const fitted = fitImage(image, resize.fit, resize.size);
-    const { width, height } = fitted.target;
-    if (width * height > MAX_PIXELS) {
-      throw new MillraceError('ERR_IMAGE_UNREADABLE', `${image.width}×${image.height} would become ${width}×${height}`);
+    const { target } = fitImage(image, resize.fit, resize.size);
+    if (target.width * target.height > MAX_PIXELS) {
+      throw new MillraceError(
+        'ERR_IMAGE_UNREADABLE',
+        `${image.width}×${image.height} would become ${target.width}×${target.height}`,
+      );
     }
+    const fitted = { part: fitImage(placed, resize.fit, resize.size).part, target };
     return resize.resize === 'caffe' ? kernels.resizeBilinear(fitted) : kernels.resizeArea(fitted);
   };
 
-  const finish = (image: Size, decoder: ConvertedImage['decoder']): ConvertedImage => {
+  const finish = (placed: Size, image: Size, isGrey: boolean, decoder: ConvertedImage['decoder']): ConvertedImage => {
     try {
-      return { ...resizePlaced(image), decoder };
+      const planar = resizePlaced(placed, image);
+      // The three planes are one and the same.
+      return isGrey
+        ? { ...planar, channels: 1, data: planar.data.slice(0, planar.data.length / 3), decoder }
+        : { ...planar, decoder };
     } finally {
       // WebAssembly's memory never shrinks; after a huge image a new one takes its place.
-      if (kernels.numBytes > MAX_KEPT_BYTES) kernels = new PixelKernels();
+      if (kernels.numBytes > MAX_KEPT_BYTES) kernels = new PixelKernels(allocate);
     }
   };
 
-  const place = (size: Size): Uint8Array | undefined =>
-    size.width * size.height > MAX_PIXELS ? undefined : kernels.place(size);
-
   const convertJpeg = (file: Uint8Array): ConvertedImage | undefined => {
     if (turbojpeg === undefined || !isUprightJpeg(file)) return undefined;
-    const size = turbojpeg.decode(file, place);
-    return size === undefined ? undefined : finish(size, 'libturbojpeg');
+    let found: { readonly header: JpegHeader; readonly target: JpegTarget } | undefined;
+    const isDecoded = turbojpeg.decode(file, (header) => {
+      if (header.width * header.height > MAX_PIXELS) return undefined;
+      const size = decodedSizeFor(header, resize);
+      const target: JpegTarget = isMadeGrey(header.isGrey)
+        ? { ...size, channels: 1, room: new Uint8Array(size.width * size.height) }
+        : { ...size, channels: 3, room: kernels.place(size) };
+      found = { header, target };
+      return target;
+    });
+    if (!isDecoded || found === undefined) return undefined;
+    const { header, target } = found;
+    const isGrey = target.channels === 1;
+    if (isGrey) replicateGrey(target.room, kernels.place(target));
+    return finish(target, header, isGrey, 'libturbojpeg');
   };
 
   const convertOther = async (file: Uint8Array): Promise<ConvertedImage> => {
     const image = await decodeImage(file);
-    kernels.place(image).set(image.data);
-    return finish(image, 'sharp');
+    const isGrey = isMadeGrey(image.isGrey);
+    const room = kernels.place(image);
+    if (isGrey && !image.isGrey) replicateGrey(greyOf(image.data), room);
+    else room.set(image.data);
+    return finish(image, image, isGrey, 'sharp');
   };
 
-  return { convert: (file) => convertJpeg(file) ?? convertOther(file) };
+  return { convert: (file) => convertJpeg(file) ?? convertOther(Uint8Array.from(file)) };
+}
+
+const DCT_DENOMINATORS = [8, 4, 2];
+
+/** The size to decode a JPEG in. */
+function decodedSizeFor(image: Size, resize: ResizeOptions): Size {
+  if (resize.resize !== 'area' || resize.decodeScale !== true) return { width: image.width, height: image.height };
+  const { part, target } = fitImage(image, resize.fit, resize.size);
+  const denominator =
+    DCT_DENOMINATORS.find((by) => part.width >= by * target.width && part.height >= by * target.height) ?? 1;
+  return { width: Math.ceil(image.width / denominator), height: Math.ceil(image.height / denominator) };
 }

@@ -14,6 +14,8 @@ export interface Environment {
   readonly drainMs: number;
   /** libturbojpeg's path, or `none` to do without it: `MILLRACE_TURBOJPEG`, default where systems keep it. */
   readonly turbojpeg: string | undefined;
+  /** Whether the trainer may compute on an adapter that only imitates a GPU: `MILLRACE_SOFTWARE_GPU`, default no. */
+  readonly allowSoftwareGpu: boolean;
   /** What `HTTP_PROXY`, `HTTPS_PROXY` and `NO_PROXY` hold, or their lower-case twins, which win; undefined where not set. */
   readonly proxy: {
     readonly http: string | undefined;
@@ -31,6 +33,7 @@ const schema = z.object({
   MILLRACE_TEST_DATA: z.string().min(1).default('../shared/data'),
   MILLRACE_DRAIN_MS: z.coerce.number().int().min(0).default(10_000),
   MILLRACE_TURBOJPEG: z.string().optional(),
+  MILLRACE_SOFTWARE_GPU: z.stringbool().default(false),
 });
 
 /**
@@ -45,13 +48,14 @@ export function readEnvironment(env: NodeJS.ProcessEnv = process.env, cwd: strin
     const field = String(issue.path[0]);
     throw new UsageError(field, `environment variable ${field}: ${issue.message}, got "${env[field] ?? ''}"`);
   }
-  const { MILLRACE_ROOT, MILLRACE_LOG_LEVEL, MILLRACE_TEST_DATA, MILLRACE_DRAIN_MS, MILLRACE_TURBOJPEG } = parsed.data;
+  const { data } = parsed;
   return {
-    root: resolve(cwd, MILLRACE_ROOT),
-    logLevel: MILLRACE_LOG_LEVEL,
-    testData: resolve(cwd, MILLRACE_TEST_DATA),
-    drainMs: MILLRACE_DRAIN_MS,
-    turbojpeg: MILLRACE_TURBOJPEG,
+    root: resolve(cwd, data.MILLRACE_ROOT),
+    logLevel: data.MILLRACE_LOG_LEVEL,
+    testData: resolve(cwd, data.MILLRACE_TEST_DATA),
+    drainMs: data.MILLRACE_DRAIN_MS,
+    turbojpeg: data.MILLRACE_TURBOJPEG,
+    allowSoftwareGpu: data.MILLRACE_SOFTWARE_GPU,
     proxy: {
       http: set['http_proxy'] ?? set['HTTP_PROXY'],
       https: set['https_proxy'] ?? set['HTTPS_PROXY'],

@@ -25,6 +25,8 @@ export function shardName(index: number): string {
 
 export const MANIFEST_FILE = 'manifest.json';
 export const MEAN_FILE = 'mean.binaryproto';
+/** The standard deviation of each pixel, in the mean file's format. */
+export const STD_FILE = 'std.binaryproto';
 /** The mean image, for people to look at. */
 export const MEAN_PICTURE_FILE = 'mean.png';
 /** Labels by sample id: made from the records, and made again when it is not there. */

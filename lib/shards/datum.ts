@@ -18,23 +18,30 @@ export interface Datum {
 const WIRE_VARINT = 0;
 const WIRE_BYTES = 2;
 
-/** The record of raw pixels: `encoded = false` is written too, as Caffe's set_encoded(false) does. Returns a new buffer. */
-export function encodeRawDatum(shape: SampleShape, data: Uint8Array, label: number): Buffer {
+/** A record's bytes, one part after the other; the middle one is the data as it was given, not a copy. */
+export type DatumParts = readonly [head: Uint8Array, data: Uint8Array, tail: Uint8Array];
+
+/** The record of raw pixels: `encoded = false` is written too, as Caffe's set_encoded(false) does. */
+export function rawDatumParts(shape: SampleShape, data: Uint8Array, label: number): DatumParts {
   const head = [0x08, ...varint(shape.channels), 0x10, ...varint(shape.height), 0x18, ...varint(shape.width)];
-  return assemble([...head, 0x22, ...varint(data.length)], data, [0x28, ...varint(label), 0x38, 0x00]);
+  const tail = [0x28, ...varint(label), 0x38, 0x00];
+  return [Uint8Array.from([...head, 0x22, ...varint(data.length)]), data, Uint8Array.from(tail)];
 }
 
-/** The record of an image file; like Caffe's, it does not tell its shape. Returns a new buffer. */
+/** The record of an image file; like Caffe's, it does not tell its shape. */
+export function fileDatumParts(file: Uint8Array, label: number): DatumParts {
+  const tail = [0x28, ...varint(label), 0x38, 0x01];
+  return [Uint8Array.from([0x22, ...varint(file.length)]), file, Uint8Array.from(tail)];
+}
+
+/** {@link rawDatumParts} in one new buffer. */
+export function encodeRawDatum(shape: SampleShape, data: Uint8Array, label: number): Buffer {
+  return Buffer.concat(rawDatumParts(shape, data, label));
+}
+
+/** {@link fileDatumParts} in one new buffer. */
 export function encodeFileDatum(file: Uint8Array, label: number): Buffer {
-  return assemble([0x22, ...varint(file.length)], file, [0x28, ...varint(label), 0x38, 0x01]);
-}
-
-function assemble(head: readonly number[], data: Uint8Array, tail: readonly number[]): Buffer {
-  const record = Buffer.allocUnsafe(head.length + data.length + tail.length);
-  record.set(head, 0);
-  record.set(data, head.length);
-  record.set(tail, head.length + data.length);
-  return record;
+  return Buffer.concat(fileDatumParts(file, label));
 }
 
 /** Throws ERR_SHARD_CORRUPT when the bytes are not a Datum of uint8 data. */

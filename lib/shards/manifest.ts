@@ -20,17 +20,30 @@ const shapeSchema = z.strictObject({
 
 /** Options that decide the bytes of a split; a resume with others is refused. */
 export const prepareOptionsSchema = z.strictObject({
-  /** Side of the stored square image in pixels. */
-  size: z.int().positive(),
-  /** `caffe`: OpenCV's INTER_LINEAR to the last bit. `area`: each pixel by the area that is covered of it, smoothed. */
-  resize: z.enum(['caffe', 'area']),
+  /** Side of the square that images are fitted to, in pixels. Absent: they keep their sizes. */
+  size: z.int().positive().optional(),
   /**
-   * How an image of another shape becomes a square: `exact`: squeezed, aspect ratio not kept. `cover`: its largest square, from
-   * the centre. Manifests that do not say were made when there was only `exact`.
+   * `caffe`: OpenCV's INTER_LINEAR to the last bit. `area`: each pixel by the area that is covered of it, smoothed. `none`: as it
+   * is.
    */
-  fit: z.enum(['exact', 'cover']).default('exact'),
-  /** `raw`: resized pixels, planar B, G, R. */
-  record: z.literal('raw'),
+  resize: z.enum(['caffe', 'area', 'none']),
+  /**
+   * How an image of another shape is fitted to a square: `exact`: squeezed, aspect ratio not kept. `cover`: its largest square,
+   * from the centre. `short-side`: whole, so that its shorter side is the square's. Manifests that do not say were made when
+   * there was only `exact`.
+   */
+  fit: z.enum(['exact', 'cover', 'short-side']).default('exact'),
+  /** With `area`: JPEGs may be decoded at a half, a quarter or an eighth of their sides. */
+  decodeScale: z.literal(true).optional(),
+  /**
+   * `raw`: resized pixels, planar B, G, R. `jpeg`: resized, then encoded. `mixed`: a share raw, the rest jpeg. `original`: the
+   * file's own bytes, decoded and resized when they are served.
+   */
+  record: z.enum(['raw', 'jpeg', 'original', 'mixed']),
+  /** Of `mixed`: the share of raw records, as `isStoredRaw` chooses them. */
+  rawShare: z.number().min(0).max(1).optional(),
+  /** Of `jpeg` and `mixed`: libjpeg's scale. */
+  quality: z.int().min(1).max(100).optional(),
   /** Seed of the order of the records; null: as listed. */
   shuffleSeed: z.int().min(0).nullable(),
   /** Records planned for a shard, rejected ones included. */
@@ -45,8 +58,17 @@ const manifestSchema = z.strictObject({
   version: z.string(),
   numSamples: z.int().positive(),
   numRejected: z.int().min(0),
-  shape: shapeSchema,
-  shards: z.array(shardFactsSchema.extend({ path: z.string().regex(/^[A-Za-z0-9._-]+$/) })).min(1),
+  /** Of a sample as it is served, whatever form its record has. Null when samples differ in shape; there is no mean image then. */
+  shape: shapeSchema.nullable(),
+  shards: z
+    .array(
+      shardFactsSchema.extend({
+        path: z.string().regex(/^[A-Za-z0-9._-]+$/),
+        /** Of the data file. Only manifests that were made before the content digest was found to be enough have it. */
+        sha256: z.string().optional(),
+      }),
+    )
+    .min(1),
   /** By label: `classes[3]` is class 3. */
   classes: z.array(z.strictObject({ id: z.string(), name: z.string() })),
   /** Samples by label, as many numbers as there are classes. Absent when nobody counted, or some label is no class. */
@@ -60,17 +82,43 @@ const manifestSchema = z.strictObject({
   options: prepareOptionsSchema,
 });
 
-export type Manifest = z.infer<typeof manifestSchema>;
+/** Of any split. */
+export type AnyManifest = z.infer<typeof manifestSchema>;
+/** Of a split whose samples have one shape. */
+export type Manifest = AnyManifest & { readonly shape: SampleShape };
 export type PrepareOptions = z.infer<typeof prepareOptionsSchema>;
 
-/** The version of a split: 32 hex digits of a SHA-256 over its shape and its shards' content digests in order. */
-export function versionOf(shape: SampleShape, contentDigests: readonly string[]): string {
-  const hash = createHash('sha256').update(`${shape.channels}x${shape.height}x${shape.width}\n`);
+export function hasOneShape(manifest: AnyManifest): manifest is Manifest {
+  return manifest.shape !== null;
+}
+
+/** The shape of every sample that is made with these options, as it is served; null when samples differ in shape. */
+export function shapeOf({ size, resize, fit }: SampleOptions): SampleShape | null {
+  if (size === undefined || resize === 'none' || fit === 'short-side') return null;
+  return { height: size, width: size, channels: 3 };
+}
+
+type SampleOptions = Pick<PrepareOptions, 'size' | 'resize' | 'fit' | 'decodeScale' | 'record'>;
+
+/**
+ * The version of a split: 32 hex digits of a SHA-256 over the shape of its samples and its shards' content digests in order, and,
+ * where the records are originals, over how samples are made of them.
+ */
+export function versionOf(
+  options: SampleOptions,
+  shape: SampleShape | null,
+  contentDigests: readonly string[],
+): string {
+  const hash = createHash('sha256').update(
+    shape === null ? 'any\n' : `${shape.channels}x${shape.height}x${shape.width}\n`,
+  );
+  const { size, resize, fit, decodeScale, record } = options;
+  if (record === 'original') hash.update(`${JSON.stringify([resize, fit, size, decodeScale])}\n`);
   for (const digest of contentDigests) hash.update(`${digest}\n`);
   return hash.digest('hex').slice(0, 32);
 }
 
-export async function writeManifest(folder: string, manifest: Manifest): Promise<void> {
+export async function writeManifest(folder: string, manifest: AnyManifest): Promise<void> {
   await writeFileAtomic(
     join(folder, MANIFEST_FILE),
     `${JSON.stringify(manifestSchema.parse(manifest), undefined, 2)}\n`,
@@ -78,7 +126,7 @@ export async function writeManifest(folder: string, manifest: Manifest): Promise
 }
 
 /** The manifest in a split's folder; undefined when the split is not finished. Throws ERR_SHARD_CORRUPT naming field and file. */
-export async function readManifest(folder: string): Promise<Manifest | undefined> {
+export async function readManifest(folder: string): Promise<AnyManifest | undefined> {
   const path = join(folder, MANIFEST_FILE);
   const fail = (what: string, cause?: unknown): MillraceError =>
     new MillraceError('ERR_SHARD_CORRUPT', `${path}: ${what}`, { cause, context: { path } });

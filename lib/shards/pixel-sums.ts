@@ -6,12 +6,13 @@ import { MillraceError } from '../core/errors.js';
 import { numElements, type SampleShape } from '../core/tensor.js';
 import type { MeanImage } from './blob-proto.js';
 
+/** All arrays are planar `[channels, height, width]`, B, G, R. */
 export interface PixelSums {
   readonly shape: SampleShape;
-  numImages: number;
-  /** Sum of each pixel over the images, planar `[channels, height, width]`, B, G, R. */
+  readonly numImages: number;
+  /** Sum of each pixel over the images. */
   readonly sums: Float64Array;
-  /** Sum of the squared pixels of each channel, `[channels]`. */
+  /** Sum of each pixel's squares. */
   readonly squares: Float64Array;
 }
 
@@ -21,39 +22,29 @@ export interface ChannelStatistics {
   readonly std: number[];
 }
 
-export function createPixelSums(shape: SampleShape): PixelSums {
-  return {
-    shape,
-    numImages: 0,
-    sums: new Float64Array(numElements(shape)),
-    squares: new Float64Array(shape.channels),
-  };
-}
+/**
+ * The shape of sums over images that differ in shape: each of their pixels counts as an image, so that there is a mean and a
+ * deviation of each channel, and no mean image.
+ */
+export const PIXEL_SHAPE: SampleShape = { height: 1, width: 1, channels: 3 };
 
-/** Adds one image, planar in B, G, R order. */
-export function addImage(target: PixelSums, pixels: Uint8Array): void {
-  const { sums, squares, shape } = target;
-  const plane = shape.height * shape.width;
-  for (let channel = 0; channel < shape.channels; channel++) {
-    let square = 0;
-    for (let i = channel * plane, end = i + plane; i < end; i++) {
-      const value = pixels[i];
-      sums[i] += value;
-      square += value * value;
+/** The sums of all parts' images. Throws ERR_INTERNAL when a part is of another shape. */
+export async function mergePixelSums(shape: SampleShape, parts: AsyncIterable<PixelSums>): Promise<PixelSums> {
+  const numValues = numElements(shape);
+  const sums = new Float64Array(numValues);
+  const squares = new Float64Array(numValues);
+  let numImages = 0;
+  for await (const part of parts) {
+    if (part.sums.length !== numValues || part.squares.length !== numValues) {
+      throw new MillraceError('ERR_INTERNAL', 'cannot merge pixel sums of different shapes');
     }
-    squares[channel] += square;
+    for (let i = 0; i < numValues; i++) {
+      sums[i] += part.sums[i];
+      squares[i] += part.squares[i];
+    }
+    numImages += part.numImages;
   }
-  target.numImages++;
-}
-
-/** Adds `other` into `target`. Throws ERR_INTERNAL when their shapes differ. */
-export function mergePixelSums(target: PixelSums, other: PixelSums): void {
-  if (target.sums.length !== other.sums.length || target.squares.length !== other.squares.length) {
-    throw new MillraceError('ERR_INTERNAL', 'cannot merge pixel sums of different shapes');
-  }
-  for (let i = 0; i < target.sums.length; i++) target.sums[i] += other.sums[i];
-  for (let i = 0; i < target.squares.length; i++) target.squares[i] += other.squares[i];
-  target.numImages += other.numImages;
+  return { shape, numImages, sums, squares };
 }
 
 /** The mean of each pixel, rounded to float32 once. Zeros when there are no images. */
@@ -61,17 +52,34 @@ export function meanImageOf({ shape, numImages, sums }: PixelSums): MeanImage {
   return { shape, data: Float32Array.from(sums, (sum) => (numImages === 0 ? 0 : sum / numImages)) };
 }
 
+/** The (population) standard deviation of each pixel. Zeros when there are no images. */
+export function stdImageOf({ shape, numImages, sums, squares }: PixelSums): MeanImage {
+  const count = Math.max(1, numImages);
+  return { shape, data: Float32Array.from(sums, (sum, i) => deviation(sum / count, squares[i] / count)) };
+}
+
 /** Mean and (population) standard deviation of each channel over all pixels of all images. */
 export function channelStatisticsOf({ shape, numImages, sums, squares }: PixelSums): ChannelStatistics {
   const plane = shape.height * shape.width;
   const count = Math.max(1, numImages * plane);
-  const mean = Array.from(squares, (_, channel) => {
+  const mean: number[] = [];
+  const std: number[] = [];
+  for (let begin = 0; begin < sums.length; begin += plane) {
     let sum = 0;
-    for (let i = channel * plane; i < (channel + 1) * plane; i++) sum += sums[i];
-    return sum / count;
-  });
-  const std = mean.map((value, channel) => Math.sqrt(Math.max(0, squares[channel] / count - value * value)));
+    let square = 0;
+    for (let i = begin; i < begin + plane; i++) {
+      sum += sums[i];
+      square += squares[i];
+    }
+    mean.push(sum / count);
+    std.push(deviation(sum / count, square / count));
+  }
   return { mean, std };
+}
+
+/** Rounding may leave a little less than nothing under the root. */
+function deviation(mean: number, meanSquare: number): number {
+  return Math.sqrt(Math.max(0, meanSquare - mean * mean));
 }
 
 /** As bytes, to lie beside a shard: numImages, squares, sums, each float64 little endian. */
@@ -85,22 +93,16 @@ export function encodePixelSums({ numImages, sums, squares }: PixelSums): Buffer
 
 /** Throws ERR_SHARD_CORRUPT naming `path` when the length is not that of the shape. */
 export function decodePixelSums(bytes: Uint8Array, shape: SampleShape, path: string): PixelSums {
-  const expected = (1 + shape.channels + numElements(shape)) * 8;
+  const numValues = numElements(shape);
+  const expected = (1 + 2 * numValues) * 8;
   if (bytes.length !== expected) {
     throw new MillraceError(
       'ERR_SHARD_CORRUPT',
       `${path}: expected ${expected} bytes of pixel sums, found ${bytes.length}`,
-      {
-        context: { path },
-      },
+      { context: { path } },
     );
   }
   // A copy: float64 views must be aligned.
   const all = new Float64Array(new Uint8Array(bytes).buffer);
-  return {
-    shape,
-    numImages: all[0],
-    squares: all.slice(1, 1 + shape.channels),
-    sums: all.slice(1 + shape.channels),
-  };
+  return { shape, numImages: all[0], squares: all.subarray(1, 1 + numValues), sums: all.subarray(1 + numValues) };
 }

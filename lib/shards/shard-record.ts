@@ -5,7 +5,7 @@
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { z } from 'zod';
-import { codeOf, MillraceError } from '../core/errors.js';
+import { codeOf } from '../core/errors.js';
 
 export const SHARD_RECORD_FILE = 'shard.json';
 export const PIXEL_SUMS_FILE = 'pixel-sums.f64';
@@ -20,7 +20,6 @@ export const rejectedSchema = z.strictObject({
 export const shardFactsSchema = z.strictObject({
   numSamples: z.int().min(0),
   bytes: z.int().positive(),
-  sha256: z.string().regex(/^[0-9a-f]{64}$/),
   contentDigest: z.string().regex(/^[0-9a-f]{64}$/),
 });
 
@@ -33,20 +32,12 @@ const shardRecordSchema = shardFactsSchema.extend({
 export type Rejected = z.infer<typeof rejectedSchema>;
 export type ShardRecord = z.infer<typeof shardRecordSchema>;
 
-/** The record of the shard in `folder`; undefined when there is no whole shard. */
+/** The record of the shard in `folder`; undefined when there is no whole shard, or one of another version of this format. */
 export async function readShardRecord(folder: string): Promise<ShardRecord | undefined> {
-  let text: string;
   try {
-    text = await readFile(join(folder, SHARD_RECORD_FILE), 'utf8');
+    return shardRecordSchema.safeParse(JSON.parse(await readFile(join(folder, SHARD_RECORD_FILE), 'utf8'))).data;
   } catch (error) {
-    if (codeOf(error) === 'ENOENT') return undefined;
+    if (codeOf(error) === 'ENOENT' || error instanceof SyntaxError) return undefined;
     throw error;
   }
-  const parsed = shardRecordSchema.safeParse(JSON.parse(text));
-  if (!parsed.success) {
-    throw new MillraceError('ERR_SHARD_CORRUPT', `${folder}/${SHARD_RECORD_FILE}: ${z.prettifyError(parsed.error)}`, {
-      context: { path: folder },
-    });
-  }
-  return parsed.data;
 }

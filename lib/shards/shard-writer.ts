@@ -3,7 +3,6 @@
  * shard that exists is whole. The same records give the same bytes of file.
  */
 import { createHash, type Hash } from 'node:crypto';
-import { createReadStream } from 'node:fs';
 import { mkdir, open, rm, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { codeOf, MillraceError } from '../core/errors.js';
@@ -15,18 +14,16 @@ export interface ShardFacts {
   readonly numSamples: number;
   /** Size of its data file. */
   readonly bytes: number;
-  /** SHA-256 of the data file, hex: for transport. */
-  readonly sha256: string;
   /** SHA-256 over keys and values in order, hex: the same content is the same digest wherever it was made. */
   readonly contentDigest: string;
 }
 
 export interface ShardWriter {
   /**
-   * Adds a record. Keys must come in ascending order of bytes. Key and value belong to the writer from then on.
-   * Throws ERR_INTERNAL on a key out of order, ERR_DISK when there is no room.
+   * Adds a record, whose value is the parts one after the other; the caller keeps the arrays. Keys must come in ascending order
+   * of bytes. Throws ERR_INTERNAL on a key out of order, ERR_DISK when there is no room.
    */
-  add(key: Buffer, value: Buffer): void;
+  add(key: Buffer, ...parts: readonly Uint8Array[]): void;
   /** Ends the data file and tells its facts; the shard is not in its place yet. */
   finish(): Promise<ShardFacts>;
   /** Adds a small file that belongs to the shard; only between `finish` and `commit`. */
@@ -37,8 +34,13 @@ export interface ShardWriter {
   abandon(): Promise<void>;
 }
 
-/** Records are handed to LMDB in transactions of about this size: dirty pages stay in memory until the transaction ends. */
-const TRANSACTION_BYTES = 32 << 20;
+/**
+ * Records are handed to LMDB in transactions of about this size: until a transaction ends its pages are in memory, and as long
+ * as all of them fit a core's cache, writing costs no more than one copy into the page cache.
+ */
+const TRANSACTION_BYTES = 1 << 20;
+/** After so many bytes flushing begins, in a thread of libuv's, so that it need not all be done when the shard is finished. */
+const FLUSH_BYTES = 64 << 20;
 const PAGE_BYTES = 4096;
 const MAX_COMMIT_TRIES = 5;
 
@@ -61,9 +63,20 @@ export async function createShardWriter(
   return new LmdbShardWriter(folder, temporary, environment);
 }
 
+/** A record that no transaction has written yet: its value is a stretch of the staged bytes. */
+interface StagedRecord {
+  readonly key: Buffer;
+  readonly begin: number;
+  readonly end: number;
+}
+
 class LmdbShardWriter implements ShardWriter {
-  private readonly pending: { key: Buffer; value: Buffer }[] = [];
-  private pendingBytes = 0;
+  private staging = Buffer.allocUnsafeSlow(TRANSACTION_BYTES);
+  private readonly staged: StagedRecord[] = [];
+  private stagedBytes = 0;
+  private unflushedBytes = 0;
+  /** Of what was handed to LMDB some time ago; rejects when the disk has failed. */
+  private flushed: Promise<void> = Promise.resolve();
   private lastKey: Buffer | undefined;
   private numSamples = 0;
   private readonly content: Hash = createHash('sha256');
@@ -75,7 +88,7 @@ class LmdbShardWriter implements ShardWriter {
     private readonly environment: Environment,
   ) {}
 
-  add(key: Buffer, value: Buffer): void {
+  add(key: Buffer, ...parts: readonly Uint8Array[]): void {
     if (this.lastKey !== undefined && Buffer.compare(this.lastKey, key) >= 0) {
       throw new MillraceError(
         'ERR_INTERNAL',
@@ -83,30 +96,22 @@ class LmdbShardWriter implements ShardWriter {
       );
     }
     this.lastKey = key;
+    const value = this.stage(key, parts);
     this.content.update(key).update(value);
-    this.pending.push({ key, value });
-    this.pendingBytes += value.length;
     this.numSamples++;
-    if (this.pendingBytes >= TRANSACTION_BYTES) this.writePending();
   }
 
   async finish(): Promise<ShardFacts> {
-    this.writePending();
+    this.writeStaged();
     await this.close();
-    const dataFile = join(this.temporary, DATA_FILE);
+    const path = join(this.temporary, DATA_FILE);
     await rm(join(this.temporary, LOCK_FILE), { force: true });
-    if (formatVersionOf(dataFile) !== 1)
-      throw new MillraceError('ERR_LMDB_FORMAT', `${dataFile} is not of data format v1`);
-    const file = await open(dataFile, 'r+');
-    try {
-      await file.sync();
-    } finally {
-      await file.close();
-    }
+    if (formatVersionOf(path) !== 1) throw new MillraceError('ERR_LMDB_FORMAT', `${path} is not of data format v1`);
+    await this.flushed;
+    await flush(path);
     return {
       numSamples: this.numSamples,
-      bytes: (await stat(dataFile)).size,
-      sha256: await sha256OfFile(dataFile),
+      bytes: (await stat(path)).size,
       contentDigest: this.content.digest('hex'),
     };
   }
@@ -134,19 +139,43 @@ class LmdbShardWriter implements ShardWriter {
 
   async abandon(): Promise<void> {
     await this.close();
+    await this.flushed.catch(() => undefined);
     await rm(this.temporary, { recursive: true, force: true });
   }
 
-  private writePending(): void {
+  /** Copies a value to the staged bytes, and returns it there. */
+  private stage(key: Buffer, parts: readonly Uint8Array[]): Buffer {
+    const numBytes = parts.reduce((sum, part) => sum + part.length, 0);
+    if (this.stagedBytes + numBytes > this.staging.length) this.writeStaged();
+    if (numBytes > this.staging.length) this.staging = Buffer.allocUnsafeSlow(numBytes);
+    const begin = this.stagedBytes;
+    let end = begin;
+    for (const part of parts) {
+      this.staging.set(part, end);
+      end += part.length;
+    }
+    this.staged.push({ key, begin, end });
+    this.stagedBytes = end;
+    return this.staging.subarray(begin, end);
+  }
+
+  private writeStaged(): void {
     try {
       this.environment.transactionSync(() => {
-        for (const { key, value } of this.pending) this.environment.putSync(key, value, { append: true });
+        for (const { key, begin, end } of this.staged) {
+          this.environment.putSync(key, this.staging.subarray(begin, end), { append: true });
+        }
       });
     } catch (error) {
       throw toDiskError(error, this.folder);
     }
-    this.pending.length = 0;
-    this.pendingBytes = 0;
+    this.unflushedBytes += this.stagedBytes;
+    this.staged.length = 0;
+    this.stagedBytes = 0;
+    if (this.unflushedBytes < FLUSH_BYTES) return;
+    this.unflushedBytes = 0;
+    this.flushed = this.flushed.then(() => flush(join(this.temporary, DATA_FILE)));
+    this.flushed.catch(() => undefined);
   }
 
   private async close(): Promise<void> {
@@ -156,9 +185,11 @@ class LmdbShardWriter implements ShardWriter {
   }
 }
 
-/** SHA-256 of a file's bytes, hex. */
-export async function sha256OfFile(path: string): Promise<string> {
-  const hash = createHash('sha256');
-  for await (const chunk of createReadStream(path, { highWaterMark: 1 << 20 })) hash.update(chunk as Buffer);
-  return hash.digest('hex');
+async function flush(path: string): Promise<void> {
+  const file = await open(path, 'r+');
+  try {
+    await file.sync();
+  } finally {
+    await file.close();
+  }
 }

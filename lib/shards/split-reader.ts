@@ -5,14 +5,21 @@ import { MillraceError } from '../core/errors.js';
 import { MEAN_FILE } from '../platform/root-layout.js';
 import { decodeBlobProto, type MeanImage } from './blob-proto.js';
 import type { Datum } from './datum.js';
-import { readManifest, type Manifest } from './manifest.js';
+import { hasOneShape, readManifest, type AnyManifest, type Manifest } from './manifest.js';
 import { openShard, type ShardReader } from './shard-reader.js';
 import { groupByLabel, readLabels } from './split-labels.js';
 
-export interface SplitReader {
-  readonly folder: string;
+/** A split whose samples have one shape: what batches are made of. */
+export interface SplitReader extends AnySplitReader {
   readonly manifest: Manifest;
   readonly mean: MeanImage;
+}
+
+export interface AnySplitReader {
+  readonly folder: string;
+  readonly manifest: AnyManifest;
+  /** Undefined when samples differ in shape. */
+  readonly mean: MeanImage | undefined;
   /** The ids of each label's samples, ascending; found once. Throws what `read` throws. */
   idsByLabel(): Promise<ReadonlyMap<number, Uint32Array>>;
   /** A sample's key; the id in `[0, numSamples)`. */
@@ -26,8 +33,23 @@ export interface SplitReader {
   close(): Promise<void>;
 }
 
-/** Opens the split in `folder`; shards are opened when first read. Throws ERR_NOT_FOUND when there is no finished split. */
+/**
+ * Opens the split in `folder`; shards are opened when first read. Throws ERR_NOT_FOUND when there is no finished split,
+ * ERR_OPTIONS_DIFFER when its samples differ in shape.
+ */
 export async function openSplit(folder: string): Promise<SplitReader> {
+  const split = await openAnySplit(folder);
+  const { manifest, mean } = split;
+  if (mean !== undefined && hasOneShape(manifest)) return { ...split, manifest, mean };
+  throw new MillraceError(
+    'ERR_OPTIONS_DIFFER',
+    `${manifest.dataset}/${manifest.split} was prepared with --resize ${manifest.options.resize} --fit ${manifest.options.fit}: its images ` +
+      'differ in shape, and a batch needs one; prepare it with --fit exact or cover, under another name (--as)',
+  );
+}
+
+/** As {@link openSplit}, whatever shapes its samples have. */
+export async function openAnySplit(folder: string): Promise<AnySplitReader> {
   const manifest = await readManifest(folder);
   if (manifest === undefined) {
     throw new MillraceError('ERR_NOT_FOUND', `${folder} holds no finished split; make one with "millrace prepare"`, {
@@ -35,7 +57,7 @@ export async function openSplit(folder: string): Promise<SplitReader> {
     });
   }
   const meanPath = join(folder, MEAN_FILE);
-  const mean = decodeBlobProto(await readFile(meanPath), meanPath);
+  const mean = hasOneShape(manifest) ? decodeBlobProto(await readFile(meanPath), meanPath) : undefined;
   const shards = manifest.shards.map((): ShardReader | undefined => undefined);
   const begins = shardBegins(manifest);
 
@@ -55,7 +77,7 @@ export async function openSplit(folder: string): Promise<SplitReader> {
     return shard;
   };
 
-  const read: SplitReader['read'] = (ids, visit) => {
+  const read: AnySplitReader['read'] = (ids, visit) => {
     const placesByShard = new Map<number, number[]>();
     for (let place = 0; place < ids.length; place++) {
       const shard = shardOf(begins, ids[place]);
@@ -103,7 +125,7 @@ export async function openSplit(folder: string): Promise<SplitReader> {
 }
 
 /** `begins[i]` is the first id of shard i; one more at the end. */
-function shardBegins(manifest: Manifest): Float64Array {
+function shardBegins(manifest: AnyManifest): Float64Array {
   const begins = new Float64Array(manifest.shards.length + 1);
   manifest.shards.forEach((shard, index) => {
     begins[index + 1] = begins[index] + shard.numSamples;

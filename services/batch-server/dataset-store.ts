@@ -3,7 +3,7 @@ import { readdir } from 'node:fs/promises';
 import { MillraceError } from '../../lib/core/errors.js';
 import { codeOf } from '../../lib/core/errors.js';
 import { datasetsFolder, splitFolder } from '../../lib/platform/root-layout.js';
-import { readManifest, type Manifest } from '../../lib/shards/manifest.js';
+import { hasOneShape, readManifest, type Manifest } from '../../lib/shards/manifest.js';
 import { openSplit, type SplitReader } from '../../lib/shards/split-reader.js';
 
 /** A split in use; give it back with `release` when done. */
@@ -13,7 +13,7 @@ export interface Lease {
 }
 
 export interface DatasetStore {
-  /** The manifests of all finished splits, by dataset and split. */
+  /** The manifests of all finished splits whose samples have one shape, by dataset and split. */
   list(): Promise<Manifest[]>;
   /** Opens a split, or shares it. Throws ERR_NOT_FOUND. */
   acquire(dataset: string, split: string): Promise<Lease>;
@@ -61,7 +61,7 @@ export function createDatasetStore(root: string): DatasetStore {
       for (const dataset of await foldersIn(datasetsFolder(root))) {
         for (const split of await foldersIn(splitFolder(root, dataset, ''))) {
           const manifest = await readManifest(splitFolder(root, dataset, split));
-          if (manifest !== undefined) manifests.push(manifest);
+          if (manifest !== undefined && hasOneShape(manifest)) manifests.push(manifest);
         }
       }
       return manifests;

@@ -2,6 +2,7 @@
 import { Worker } from 'node:worker_threads';
 import type { DigestName, Digests } from '../../lib/platform/known-digest.js';
 import type { DigestReport, DigestRequest, DigestWorkerInput, HashState } from './digest-worker.js';
+import { HASH_BLOCK_BYTES } from './resumable-hash.js';
 
 export type { HashState } from './digest-worker.js';
 
@@ -59,15 +60,15 @@ export class DigestFollower {
     if (bytes - this.#toldBytes >= this.#stepBytes) this.#tell();
   }
 
-  /** Resolves when the first `bytes` are hashed; they must have been promised. Rejects with what the thread failed of. */
+  /** Resolves when the whole blocks of the first `bytes` are hashed; they must have been promised. Rejects with what the thread failed of. */
   async reached(bytes: number): Promise<void> {
     if (this.#toldBytes < bytes) this.#tell();
-    await this.#until(() => this.#isUnderWay && this.#state.bytes >= bytes);
+    await this.#until(() => this.#isUnderWay && this.#state.bytes >= bytes - (bytes % HASH_BLOCK_BYTES));
   }
 
-  /** Digests of all that was promised; the last call before {@link close}. */
-  async digests(): Promise<Digests> {
-    this.#send('digests');
+  /** Digests of the first `bytes`, which is all of the file; the last call before {@link close}. */
+  async digests(bytes: number): Promise<Digests> {
+    this.#send({ digestsOf: bytes });
     await this.#until(() => this.#digests !== undefined);
     return this.#digests ?? {};
   }
@@ -78,7 +79,7 @@ export class DigestFollower {
 
   #tell(): void {
     this.#toldBytes = this.#promisedBytes;
-    this.#send(this.#promisedBytes);
+    this.#send({ until: this.#promisedBytes });
   }
 
   #send(request: DigestRequest): void {

@@ -62,7 +62,7 @@ export async function downloadDataset(options: DatasetDownloadOptions): Promise<
   return downloadArchives(selectArchives(options.dataset, options), options);
 }
 
-/** The archives that are meant, with their sources. Throws UsageError for a name that the dataset does not have. */
+/** The archives that are meant, with their sources; folders are none. Throws UsageError for a name that the dataset does not have. */
 export function selectArchives(dataset: Dataset, selection: ArchiveSelection): Archive[] {
   const { files, includeOptional = false, baseUrl } = selection;
   const names = new Set(dataset.archives.map(({ file }) => file));
@@ -74,6 +74,7 @@ export function selectArchives(dataset: Dataset, selection: ArchiveSelection): A
     );
   }
   return dataset.archives
+    .filter(({ folder }) => folder === undefined)
     .filter(({ file, optional }) => files?.includes(file) ?? (includeOptional || !optional))
     .map((archive) =>
       baseUrl === undefined ? archive : { ...archive, urls: [`${baseUrl.replace(/\/$/, '')}/${archive.file}`] },

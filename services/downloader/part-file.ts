@@ -31,6 +31,8 @@ export interface PartOptions extends Pick<TransferOptions, 'checkpointBytes' | '
 
 /** The thread that hashes is told of so many new bytes at a time, or of less when the window is small. */
 const MAX_HASH_STEP_BYTES = 1 << 20;
+/** Checkpoints' worth of bytes that may come while a slow disk is still at one. */
+const MAX_CHECKPOINTS_BEHIND = 4;
 
 export class PartFile {
   readonly path: string;
@@ -48,6 +50,7 @@ export class PartFile {
   #checkpointedAtMs = performance.now();
   /** The last checkpoint; those that follow one that failed fail too. */
   #checkpoint = Promise.resolve();
+  #isFlushing = false;
 
   private constructor(
     path: string,
@@ -149,9 +152,7 @@ export class PartFile {
       this.#bytesSinceCheckpoint += end - begin;
       this.#writeLive();
       await this.#follower.reached(prefixEnd - this.#options.windowBytes);
-      const { checkpointBytes, checkpointMs } = this.#options;
-      const ageMs = performance.now() - this.#checkpointedAtMs;
-      if (this.#bytesSinceCheckpoint >= checkpointBytes || ageMs >= checkpointMs) await this.#beginCheckpoint();
+      await this.#checkpointIfDue();
     } catch (error) {
       throw toDiskError(error, this.path);
     }
@@ -159,18 +160,15 @@ export class PartFile {
 
   /** Flushes what has been written, then the journal. Does nothing before the first byte was promised. */
   async checkpoint(): Promise<void> {
-    await this.#beginCheckpoint();
+    this.#beginCheckpoint();
     await this.#checkpoint;
   }
 
-  /** Waits for the hash, cuts off what does not belong to the file, and flushes it. Call it when the part is whole, last. */
+  /** Cuts off what does not belong to the file, flushes it, and waits for its digests. Call it when the part is whole, last. */
   async finish(): Promise<FileDigest> {
     const bytes = this.ranges.numBytes;
     try {
-      await this.#follower.reached(bytes);
-      if ((await this.#file.stat()).size !== bytes) await this.#file.truncate(bytes);
-      await this.checkpoint();
-      const { md5 = '', ...others } = await this.#follower.digests();
+      const [{ md5 = '', ...others }] = await Promise.all([this.#follower.digests(bytes), this.#flushWhole(bytes)]);
       return { bytes, md5, ...others };
     } catch (error) {
       throw toDiskError(error, this.path);
@@ -195,26 +193,43 @@ export class PartFile {
     });
   }
 
-  /** Waits for the checkpoint that is under way, and leaves the next one to itself: bytes come on while it flushes. */
-  async #beginCheckpoint(): Promise<void> {
+  /** Bytes come on while a checkpoint flushes, until they are far ahead. */
+  async #checkpointIfDue(): Promise<void> {
+    const { checkpointBytes, checkpointMs } = this.#options;
+    if (this.#bytesSinceCheckpoint >= MAX_CHECKPOINTS_BEHIND * checkpointBytes) await this.#checkpoint;
+    const ageMs = performance.now() - this.#checkpointedAtMs;
+    const isDue = this.#bytesSinceCheckpoint >= checkpointBytes || ageMs >= checkpointMs;
+    if (!isDue || this.#isFlushing) return;
+    // Throws what the one before failed of.
+    await this.#checkpoint;
+    this.#beginCheckpoint();
+  }
+
+  #beginCheckpoint(): void {
     this.#bytesSinceCheckpoint = 0;
     this.#checkpointedAtMs = performance.now();
-    const checkpoint = this.#checkpoint.then(() => this.#flush());
-    checkpoint.catch(() => undefined);
-    const before = this.#checkpoint;
-    this.#checkpoint = checkpoint;
-    await before;
+    this.#checkpoint = this.#checkpoint.then(() => this.#flush());
+    this.#checkpoint.catch(() => undefined);
   }
 
   async #flush(): Promise<void> {
     if (this.#source === undefined) return;
     const state = this.#state(this.#source);
+    this.#isFlushing = true;
     try {
       await this.#file.datasync();
       await this.#journal.flush(state);
     } catch (error) {
       throw toDiskError(error, this.path);
+    } finally {
+      this.#isFlushing = false;
     }
+  }
+
+  async #flushWhole(bytes: number): Promise<void> {
+    await this.#checkpoint;
+    if ((await this.#file.stat()).size !== bytes) await this.#file.truncate(bytes);
+    await this.#file.datasync();
   }
 
   #writeLive(): void {

@@ -126,9 +126,8 @@ function askWhole(reason: string, isChanged: boolean): Verdict {
   return { kind: 'ask-whole', reason, isChanged };
 }
 
-/** Why the whole file came, or has to be asked for, though something was at hand. */
-export function restartReason(headers: Headers, { offset, validator }: Asked): string {
-  if (offset === undefined) return 'nothing proves the part to be of this file';
+/** Why the whole file came though the rest of it was asked for. */
+export function restartReason(headers: Headers, { validator }: Asked): string {
   const isSame = validator === undefined || agreesWith(headers, validator);
   return isSame ? 'the server does not resume (it answered 200)' : 'the file changed on the server';
 }

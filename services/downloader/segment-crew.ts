@@ -1,8 +1,8 @@
 /**
- * Several connections for one archive. They take short segments from the front on, so that the hash can follow and a kill leaves
- * little that is not hashed; who finds nothing to claim takes half of what the slowest has left.
+ * The connections for all of an archive that its first answer does not bring. One brings it in one piece where that is fast; several
+ * take short segments from the front on, so that the hash can follow and a kill leaves little that is not hashed, and who finds
+ * nothing to claim takes half of what the slowest has left.
  */
-import { sleep } from '../../lib/platform/lifecycle.js';
 import type { Reporter } from '../../lib/platform/progress.js';
 import { Bell } from './bell.js';
 import { httpGet, type HttpOptions, type Response } from './http-get.js';
@@ -25,14 +25,11 @@ export interface CrewOptions {
   readonly stop: AbortController;
   readonly limits: TransferOptions;
   readonly reporter: Reporter;
-  /** Who has answered already, and the segment that comes from there on the connection that the crew is hired beside. */
-  readonly first: Source;
+  /** What comes with the first answer, which was a right range. */
   readonly segment: Segment;
-  /** Whether `first` has shown that it gives right ranges; else it is tried. */
-  readonly isProven: boolean;
 }
 
-/** How long the first connection is looked at before it gets company. */
+/** How long the first answer is looked at, unless it ends before, until its connection gets company. */
 const PACE_MS = 300;
 /** How often one who waits looks again whether a segment has become slow enough to be shared. */
 const LOOK_AGAIN_MS = 500;
@@ -40,14 +37,15 @@ const LOOK_AGAIN_MS = 500;
 export class SegmentCrew {
   readonly #options: CrewOptions;
   readonly #changed = new Bell();
-  readonly #proof: Promise<boolean>;
+  readonly #joined = new Bell();
+  readonly #isOneEnough: Promise<boolean>;
   readonly #helpers: Promise<void>;
   #changeReason: string | undefined;
 
   constructor(options: CrewOptions) {
     this.#options = options;
     options.intake.part.onHashed = () => this.#changed.ring();
-    this.#proof = this.#prove();
+    this.#isOneEnough = this.#measure();
     this.#helpers = this.#help();
     // It is heard of in join or end.
     this.#helpers.catch(() => undefined);
@@ -59,13 +57,12 @@ export class SegmentCrew {
   }
 
   /**
-   * Works along until there is nothing left to take. Without right ranges it does nothing. Throws what {@link SourcePool.attempt} and
+   * Works along, once the first answer has ended, until there is nothing left to take. Throws what {@link SourcePool.attempt} and
    * {@link Intake.receive} throw.
    */
   async join(): Promise<void> {
-    // The answer to the proof may be long in coming, and the whole file here before it.
-    if (this.#options.intake.part.isWhole) this.#options.stop.abort();
-    if (await this.#proof) await this.#line();
+    this.#joined.ring();
+    await this.#line();
     await this.#helpers;
   }
 
@@ -76,9 +73,8 @@ export class SegmentCrew {
   }
 
   async #help(): Promise<void> {
-    const { limits, segment, file, reporter } = this.#options;
-    if (!(await this.#proof) || (await this.#isOneEnough())) return;
-    segment.end = Math.min(segment.end, segment.position + segmentBytesOf(limits));
+    const { limits, file, reporter } = this.#options;
+    if (await this.#isOneEnough) return;
     const { connections } = limits;
     reporter.event('connections', `${file}: coming over up to ${connections} connections`, { file, connections });
     const lines = Array.from({ length: connections - 1 }, () => this.#line());
@@ -86,25 +82,13 @@ export class SegmentCrew {
     if (failure !== undefined) throw failure.reason;
   }
 
-  /** Asks for the first byte: whoever answers that rightly is trusted with ranges, and judged at each. */
-  async #prove(): Promise<boolean> {
-    const { isProven, first, http } = this.#options;
-    if (isProven) return true;
-    const asked = this.#asked(first, 0);
-    try {
-      const response = await httpGet(first.url, requestHeaders(asked, 1), http);
-      response.discard();
-      return judgeResponse(response.status, response.headers, asked, Date.now()).kind === 'rest';
-    } catch {
-      return false;
-    }
-  }
-
-  async #isOneEnough(): Promise<boolean> {
-    const { segment, limits, http } = this.#options;
+  /** Whether one connection is to bring all of it. */
+  async #measure(): Promise<boolean> {
+    const { segment, totalBytes, limits, http } = this.#options;
+    if (limits.connections === 1 || totalBytes < limits.minSegmentedBytes) return true;
     if (limits.enoughBytesPerSecond === Infinity) return false;
     const [begunAt, begunAtMs] = [segment.position, performance.now()];
-    await sleep(PACE_MS, http.signal);
+    await this.#joined.wait(PACE_MS, http.signal);
     const seconds = (performance.now() - begunAtMs) / 1000;
     return (segment.position - begunAt) / seconds >= limits.enoughBytesPerSecond;
   }
@@ -134,6 +118,7 @@ export class SegmentCrew {
   async #nextSegment(): Promise<Segment | undefined> {
     const { intake, totalBytes, limits, http } = this.#options;
     const { plan, part } = intake;
+    if (await this.#isOneEnough) return plan.claim(totalBytes, Infinity);
     const segmentBytes = segmentBytesOf(limits);
     while (http.signal?.aborted !== true) {
       const begin = plan.nextBegin(totalBytes);

@@ -11,7 +11,7 @@ import type { PartFile, PartSource } from './part-file.js';
 import { preallocate } from './preallocate.js';
 import type { RateLimit } from './rate-limit.js';
 import { requestHeaders } from './request-headers.js';
-import { headerOf, type Validator } from './response-headers.js';
+import type { Validator } from './response-headers.js';
 import { judgeResponse, restartReason, type Asked, type Verdict } from './response-verdict.js';
 import { SegmentCrew } from './segment-crew.js';
 import type { Segment } from './segment-plan.js';
@@ -44,6 +44,8 @@ interface Answer {
   readonly source: Source;
   readonly countBytes: (numBytes: number) => void;
   readonly asked: Asked;
+  /** What is missing of the part and was asked for; undefined when it was asked for the file from its first byte. */
+  readonly missing: Segment | undefined;
   readonly response: Response;
   readonly http: HttpOptions;
   /** Ends this exchange and the crew's. */
@@ -56,9 +58,11 @@ class Transfer {
   readonly #context: TransferContext;
   readonly #hasDigest: boolean;
   #restartsLeft: number;
-  /** Why the next request asks for the whole file though a part is at hand. */
-  #wholeBecause: string | undefined;
-  /** The connections beside the one that this class holds. */
+  /** Why the next request asks for the file from its first byte though a part is at hand. */
+  #anewBecause: string | undefined;
+  /** Whether the first range of a file may be asked for: not of a server that answered such a request oddly. */
+  #mayAskFirstRange = true;
+  /** Who fetches what the first answer does not bring. */
   #crew: SegmentCrew | undefined;
 
   constructor(part: PartFile, context: TransferContext) {
@@ -76,21 +80,21 @@ class Transfer {
       try {
         await sources.attempt(signal, (source, countBytes) => this.#fetchOnce(source, countBytes));
         await this.#crew?.join();
-        this.#wholeBecause ??= this.#crew?.changeReason;
+        this.#anewBecause ??= this.#crew?.changeReason;
       } catch (error) {
         // What came is kept; why it is not all of it is what has to be heard.
-        await this.#endCrew();
-        await this.#part.checkpoint().catch(() => undefined);
+        await this.#settle().catch(() => undefined);
         throw error;
       }
-      await this.#endCrew();
-      await this.#part.checkpoint();
+      await this.#settle();
     }
   }
 
-  async #endCrew(): Promise<void> {
+  async #settle(): Promise<void> {
     await this.#crew?.end();
     this.#crew = undefined;
+    // A whole part is flushed when it is finished.
+    if (!this.#part.isWhole) await this.#part.checkpoint();
   }
 
   async #fetchOnce(source: Source, countBytes: (numBytes: number) => void): Promise<void> {
@@ -103,41 +107,47 @@ class Transfer {
     // One for each connection, and Node takes more than ten for a leak.
     setMaxListeners(0, http.signal);
     const { plan } = this.#intake;
-    const segment = this.#canResume(source) ? plan.claim(this.#totalBytes ?? Infinity, this.#maxBytes) : undefined;
-    const asked = this.#asked(source, segment);
+    const missing = this.#canResume(source) ? plan.claim(this.#totalBytes ?? Infinity, this.#maxBytes) : undefined;
+    const asked = this.#asked(source, missing);
     try {
-      const end = segment === undefined || segment.end === asked.totalBytes ? Infinity : segment.end;
+      const end = missing === undefined ? this.#firstBytes : missing.end === asked.totalBytes ? Infinity : missing.end;
       const response = await httpGet(source.url, requestHeaders(asked, end), http);
-      await this.#take({ source, countBytes, asked, response, http, stop }, segment).finally(() => response.discard());
+      const answer = { source, countBytes, asked, missing, response, http, stop };
+      await this.#take(answer).finally(() => response.discard());
     } catch (error) {
       // The crew has ended it, and says why itself.
       if (!stop.signal.aborted || signal?.aborted === true) throw error;
     } finally {
-      if (segment !== undefined) plan.release(segment);
+      if (missing !== undefined) plan.release(missing);
     }
   }
 
   /** Bytes are only joined when something proves them parts of one file: a validator, or the digest at the end. */
   #canResume({ key }: Source): boolean {
     const { ranges, source } = this.#part;
-    if (this.#wholeBecause !== undefined || ranges.numBytes === 0 || source === undefined) return false;
+    if (this.#anewBecause !== undefined || ranges.numBytes === 0 || source === undefined) return false;
     if (source.source === key && source.validator !== undefined) return true;
     return this.#hasDigest && (source.totalBytes ?? this.#context.archive.bytes) !== undefined;
   }
 
-  #asked(source: Source, segment: Segment | undefined): Asked {
+  #asked(source: Source, missing: Segment | undefined): Asked {
+    const expectedBytes = this.#context.archive.bytes;
+    if (missing === undefined) {
+      const offset = this.#firstBytes === Infinity ? undefined : 0;
+      return { offset, totalBytes: undefined, validator: undefined, expectedBytes };
+    }
     const begun = this.#part.source;
     return {
-      offset: segment?.position,
+      offset: missing.position,
       totalBytes: begun?.totalBytes,
       // Another source has its own idea of validators.
       validator: source.validator ?? (begun?.source === source.key ? begun.validator : undefined),
-      expectedBytes: this.#context.archive.bytes,
+      expectedBytes,
     };
   }
 
-  async #take(answer: Answer, segment: Segment | undefined): Promise<void> {
-    const { source, asked, response } = answer;
+  async #take(answer: Answer): Promise<void> {
+    const { source, asked, missing, response } = answer;
     const verdict = judgeResponse(response.status, response.headers, asked, Date.now());
     this.#requireSameFile(verdict, answer);
     switch (verdict.kind) {
@@ -146,25 +156,37 @@ class Transfer {
       case 'retry':
         throw new TransferBrokenError(source.url, verdict.reason, verdict);
       case 'ask-whole':
-        this.#wholeBecause = verdict.reason;
+        this.#anewBecause = verdict.reason;
+        if (missing === undefined || !verdict.isChanged) this.#mayAskFirstRange = false;
         break;
       case 'complete':
-        this.#part.continueFrom({ ...this.#sourceOf(source, asked.validator), totalBytes: verdict.totalBytes });
+        if (missing === undefined) this.#mayAskFirstRange = false;
+        else this.#part.continueFrom({ ...this.#sourceOf(source, asked.validator), totalBytes: verdict.totalBytes });
         break;
       case 'rest':
-        if (segment !== undefined) await this.#takeRest(answer, segment, verdict);
+        if (missing !== undefined) await this.#takeRest(answer, missing, verdict);
+        else if (this.#canJoin(verdict))
+          await this.#takeAnew(answer, { ...verdict, isDelimited: true }, this.#firstBytes);
+        else this.#mayAskFirstRange = false;
         break;
       case 'whole':
-        if (segment !== undefined) this.#intake.plan.release(segment);
-        this.#wholeBecause ??= restartReason(response.headers, asked);
-        await this.#takeWhole(answer, verdict);
+        if (missing !== undefined) {
+          this.#intake.plan.release(missing);
+          this.#anewBecause ??= restartReason(response.headers, asked);
+        }
+        await this.#takeAnew(answer, verdict, Infinity);
         break;
     }
   }
 
+  /** Whether what follows the first range may be put behind it. */
+  #canJoin({ totalBytes, validator }: Verdict & { kind: 'rest' }): boolean {
+    return this.#hasDigest || validator !== undefined || totalBytes <= this.#firstBytes;
+  }
+
   /** A mirror that has another file, or cannot go on with one, is no reason to give up what others brought and can go on with. */
-  #requireSameFile(verdict: Verdict, { source, asked, response }: Answer): void {
-    const isOther = asked.offset !== undefined && this.#part.source?.source !== source.key;
+  #requireSameFile(verdict: Verdict, { source, asked, missing, response }: Answer): void {
+    const isOther = missing !== undefined && this.#part.source?.source !== source.key;
     if (!isOther || !this.#context.sources.hasOther(source)) return;
     if (verdict.kind !== 'whole' && verdict.kind !== 'ask-whole') return;
     const reason = verdict.kind === 'whole' ? restartReason(response.headers, asked) : verdict.reason;
@@ -182,11 +204,12 @@ class Transfer {
     tally.resumedAt.push(segment.position);
     const text = `${archive.file}: resumed at ${formatBytes(segment.position)} of ${formatBytes(totalBytes)}`;
     reporter.event('resumed', text, { file: archive.file, offset: segment.position });
-    this.#hireCrew(answer, segment, true);
+    this.#hireCrew(answer, segment);
     await this.#intake.receive({ ...answer, segment, chunks: response.readBody() });
   }
 
-  async #takeWhole(answer: Answer, verdict: Verdict & { kind: 'whole' }): Promise<void> {
+  /** The file from its first byte on, at most `maxBytes` of it. */
+  async #takeAnew(answer: Answer, verdict: Omit<Verdict & { kind: 'whole' }, 'kind'>, maxBytes: number): Promise<void> {
     const { source, response } = answer;
     const { archive } = this.#context;
     const totalBytes = verdict.totalBytes ?? archive.bytes;
@@ -200,10 +223,10 @@ class Transfer {
     if (problem !== undefined) throw new TransferRefusedError(source.url, problem);
     await this.#beginAnew(source, verdict.validator, totalBytes);
     const { plan } = this.#intake;
-    const segment = plan.claim(totalBytes ?? Infinity, Infinity);
+    const segment = plan.claim(totalBytes ?? Infinity, maxBytes);
     if (segment !== undefined) {
       try {
-        if (headerOf(response.headers, 'accept-ranges') !== 'none') this.#hireCrew(answer, segment, false);
+        this.#hireCrew(answer, segment);
         await this.#intake.receive({ ...answer, segment, chunks });
       } finally {
         plan.release(segment);
@@ -217,8 +240,8 @@ class Transfer {
 
   async #beginAnew(source: Source, validator: Validator | undefined, totalBytes: number | undefined): Promise<void> {
     const { archive, reporter } = this.#context;
-    const reason = this.#wholeBecause ?? '';
-    this.#wholeBecause = undefined;
+    const reason = this.#anewBecause ?? 'nothing proves the part to be of this file';
+    this.#anewBecause = undefined;
     await this.#context.space.reserve(this.#part.path, totalBytes ?? 0);
     if (this.#part.ranges.numBytes > 0) {
       if (this.#restartsLeft-- === 0) {
@@ -237,17 +260,26 @@ class Transfer {
     if (this.#context.transfer.preallocate) await preallocate(path, totalBytes);
   }
 
-  /** More connections, for a file that is worth them and whose parts can be told to be of one file. */
-  #hireCrew({ source, http, stop }: Answer, segment: Segment, isProven: boolean): void {
+  /** For what the answer that `segment` is filled from does not bring. */
+  #hireCrew({ http, stop }: Answer, segment: Segment): void {
     const totalBytes = this.#totalBytes;
-    if (totalBytes === undefined || this.#maxBytes === Infinity) return;
-    if (!this.#hasDigest && source.validator === undefined) return;
+    if (totalBytes === undefined) return;
+    if (this.#part.ranges.numBytes + segment.end - segment.position >= totalBytes) return;
     const { sources, archive, reporter, transfer: limits } = this.#context;
-    if (totalBytes - this.#part.ranges.numBytes <= segmentBytesOf(limits)) return;
     this.#crew = new SegmentCrew({
-      ...{ file: archive.file, first: source, segment, isProven, totalBytes },
+      ...{ file: archive.file, segment, totalBytes },
       ...{ intake: this.#intake, sources, http, stop, limits, reporter },
     });
+  }
+
+  /**
+   * Bytes to ask for when nothing is known of a file but what the catalog says: an answer without an end would have to be broken
+   * off when other connections get their share, with all that is under way.
+   */
+  get #firstBytes(): number {
+    const { transfer: limits, archive } = this.#context;
+    const isSmall = (archive.bytes ?? Infinity) < limits.minSegmentedBytes;
+    return limits.connections === 1 || isSmall || !this.#mayAskFirstRange ? Infinity : segmentBytesOf(limits);
   }
 
   /** Bytes to ask for at once: all of them, unless other connections are to have some too. */

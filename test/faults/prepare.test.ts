@@ -1,17 +1,19 @@
 import assert from 'node:assert/strict';
-import { spawn } from 'node:child_process';
+import { execFileSync, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { readFileSync, readdirSync } from 'node:fs';
-import { mkdir, rename } from 'node:fs/promises';
+import { mkdir, readFile, rename, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
-import { splitFolder } from '../../lib/platform/root-layout.js';
+import { packageRoot } from '../../lib/platform/package-root.js';
+import { REJECTED_FILE, splitFolder } from '../../lib/platform/root-layout.js';
 import { prepareDataset, type PrepareSettings } from '../../workers/prepare.js';
 import { createWorkerPool } from '../../workers/worker-pool.js';
 import type { ConvertTask } from '../../workers/task.js';
+import { makeTar } from '../fixtures/tar-files.js';
 import { temporaryFolder } from '../fixtures/temporary-folder.js';
-import { digestTree, makeTinyDataset, silentReporter } from '../fixtures/tiny-dataset.js';
+import { digestTree, makeTinyDataset, silentReporter, TINY, tinyJpeg } from '../fixtures/tiny-dataset.js';
 
 const PROGRAM = fileURLToPath(new URL('./prepare-process.js', import.meta.url));
 
@@ -32,15 +34,17 @@ describe('prepare, when processes are killed', () => {
     await rename(dataset(), join(root.path, 'done', String(Math.random())));
   });
 
-  /** Runs the whole until `until` lines of progress are out, then kills it. True when it was killed before its end. */
-  async function runAndKill(until: number, numWorkers: number): Promise<boolean> {
+  /**
+   * Runs the whole, and kills it some milliseconds after so many lines of progress are out. True when that was before its end.
+   */
+  async function runAndKill(afterLines: number, delayMs: number, numWorkers: number): Promise<boolean> {
     const child = spawn(process.execPath, [PROGRAM, root.path, String(numWorkers)], {
       stdio: ['ignore', 'pipe', 'inherit'],
     });
     const exited = once(child, 'exit') as Promise<[number | null, NodeJS.Signals | null]>;
     let numLines = 0;
     createInterface({ input: child.stdout }).on('line', () => {
-      if (++numLines === until) child.kill('SIGKILL');
+      if (++numLines === afterLines) setTimeout(() => child.kill('SIGKILL'), delayMs);
     });
     const [code, signal] = await exited;
     assert.ok(code === 0 || signal === 'SIGKILL', `ended with ${code ?? signal ?? ''}`);
@@ -50,46 +54,118 @@ describe('prepare, when processes are killed', () => {
   for (const numWorkers of [1, 3]) {
     it(`ends in the same bytes however often the whole is killed, with ${numWorkers} workers`, async () => {
       let numKilled = 0;
-      // Each run takes up what the ones before it finished.
-      for (const until of [1, 30, 55, 17, 80, 42, 26]) if (await runAndKill(until, numWorkers)) numKilled++;
+      // Each run takes up what the ones before it finished. A worker says something when it begins a shard and when it is through.
+      for (const afterLines of [1, 2, 4, 3, 7, 10, 14]) {
+        if (await runAndKill(afterLines, random(40), numWorkers)) numKilled++;
+      }
       assert.ok(numKilled >= 3, `killed ${numKilled} times`);
       await prepareDataset(settings, true);
       assert.deepEqual(await digestTree(dataset()), undisturbed);
     });
   }
 
-  it('gives the shard of a killed worker to another one', async () => {
+  it('ends in the same bytes when workers are killed, one or all, at 20 points', async () => {
+    let numKilled = 0;
     const lost: string[] = [];
-    const killed = new Set<number>();
+    while (numKilled < 20) {
+      // Two at most in a run: a third at the very same image would be the image's fault.
+      let numLeft = 2;
+      let numWords = random(4);
+      const reporter = silentReporter();
+      await prepareDataset(
+        {
+          ...settings,
+          reporter: {
+            ...reporter,
+            progress() {
+              if (numLeft === 0 || numWords-- > 0) return;
+              numWords = random(4);
+              const workers = childrenOf(process.pid);
+              const victims = random(2) === 0 ? workers : workers.slice(0, 1);
+              if (victims.length === 0) return;
+              numLeft--;
+              numKilled += victims.length;
+              setTimeout(() => victims.forEach(killIfThere), random(20));
+            },
+            event: (name, text) => lost.push(`${name}: ${text}`),
+          },
+        },
+        false,
+      );
+      assert.deepEqual(await digestTree(dataset()), undisturbed);
+      await rename(dataset(), join(root.path, 'done', `killed-${numKilled}`));
+    }
+    await mkdir(dataset());
+    assert.ok(lost.length >= 1);
+    for (const line of lost) {
+      assert.match(
+        line,
+        /^worker-lost: .*shard-\d{5} was ended by SIGKILL at (or just after )?image \d{8}_.*begun again$/,
+      );
+    }
+  });
+
+  it('gives the shard of a worker that hangs to another one', async () => {
+    const lost: string[] = [];
+    let stopped: number | undefined;
     const reporter = silentReporter();
     await prepareDataset(
       {
         ...settings,
+        workerTimeoutMs: 3_000,
         reporter: {
           ...reporter,
-          progress({ done }) {
-            const victim =
-              killed.size < 3 && done > 20 * killed.size
-                ? childrenOf(process.pid).find((pid) => !killed.has(pid))
-                : undefined;
-            if (victim === undefined) return;
-            killed.add(victim);
-            process.kill(victim, 'SIGKILL');
+          progress() {
+            if (stopped !== undefined) return;
+            [stopped] = childrenOf(process.pid);
+            process.kill(stopped, 'SIGSTOP');
           },
           event: (name, text) => lost.push(`${name}: ${text}`),
         },
       },
       false,
     );
-    assert.ok(killed.size >= 1);
-    assert.ok(
-      lost.length >= 1 &&
-        lost.every((line) =>
-          /^worker-lost: .*shard-\d{5} was ended by SIGKILL at or just after image \d{8}_/.test(line),
-        ),
-      lost.join('\n'),
-    );
+    assert.equal(lost.length, 1, lost.join('\n'));
+    assert.match(lost[0], /said nothing for 3 s at or just after image .*; the shard is begun again/);
     assert.deepEqual(await digestTree(dataset()), undisturbed);
+    assert.throws(() => process.kill(stopped ?? 0, 0), { code: 'ESRCH' });
+  });
+});
+
+describe('prepare, when a decoder fails', () => {
+  const root = temporaryFolder();
+  let settings: PrepareSettings;
+  const setting = process.env['MILLRACE_TURBOJPEG'];
+
+  before(async () => {
+    settings = await makeTinyDataset(root.path);
+    const library = join(root.path, 'libturbojpeg.so');
+    const source = join(packageRoot(), 'test', 'fixtures', 'odd-turbojpeg.c');
+    execFileSync('cc', ['-shared', '-fPIC', '-o', library, source]);
+    process.env['MILLRACE_TURBOJPEG'] = library;
+  });
+  after(() => {
+    if (setting === undefined) delete process.env['MILLRACE_TURBOJPEG'];
+    else process.env['MILLRACE_TURBOJPEG'] = setting;
+  });
+
+  it('leaves out the images that take two workers with them, each with its reason, and goes on', async () => {
+    const members = await Promise.all(
+      Array.from({ length: TINY.numVal }, async (_, i) => {
+        const fault = { 3: 'CRASHES', 4: 'CRASHES', 11: 'HANGS' }[i] ?? '';
+        return { name: `val_${i}.JPEG`, content: Buffer.concat([await tinyJpeg(90_000 + i), Buffer.from(fault)]) };
+      }),
+    );
+    await writeFile(join(root.path, 'archives', 'val.tar'), await makeTar(members));
+    const [val] = await prepareDataset({ ...settings, splits: ['val'], workerTimeoutMs: 2_500 }, false);
+    assert.equal(val.numSamples, TINY.numVal - 3);
+    const lines = (await readFile(join(val.folder, REJECTED_FILE), 'utf8')).trim().split('\n');
+    const rejected = lines.map((line) => JSON.parse(line) as { key: string; reason: string });
+    assert.deepEqual(Object.fromEntries(rejected.map(({ key, reason }) => [key.slice(9), reason])), {
+      'val_3.JPEG': 'lost two workers, of which the second was ended by SIGABRT',
+      'val_4.JPEG': 'lost two workers, of which the second was ended by SIGABRT',
+      'val_11.JPEG': 'lost two workers, of which the second said nothing for 2.5 s',
+    });
   });
 });
 
@@ -104,9 +180,7 @@ describe('a worker pool', () => {
     folder: join(splitFolder(folder.path, 'pool', 'val'), 'shard-00000'),
     archive: 'val.tar',
     membersPath: join(folder.path, 'archives', 'val.tar'),
-    size: 16,
-    resize: 'caffe',
-    fit: 'exact',
+    options: { size: 16, resize: 'caffe', fit: 'exact', record: 'raw' },
     taskDigest: '0'.repeat(64),
     keys: ['00000000_val_0.JPEG'],
     labels: Int32Array.of(0),
@@ -115,16 +189,16 @@ describe('a worker pool', () => {
   });
   const observer = { onProgress: () => undefined, onRejected: () => undefined };
 
-  it('gives up on a shard after three silent workers, naming shard and image, and leaves nothing behind', async () => {
+  it('gives up on a shard after four workers that never said anything, naming shard and image, and leaves nothing behind', async () => {
     const lost: string[] = [];
     const pool = createWorkerPool({ timeoutMs: 1, onLost: (message) => lost.push(message) });
     await mkdir(splitFolder(folder.path, 'pool', 'val'), { recursive: true });
     await assert.rejects(pool.convert(task(), observer, settings.signal), {
       code: 'ERR_WORKER_LOST',
-      message: /shard-00000 said nothing for 0\.001 s at or just after image 00000000_val_0\.JPEG/,
+      message: /shard-00000 said nothing for 0\.001 s at image 00000000_val_0\.JPEG, as 3 before it/,
     });
     await pool.close();
-    assert.equal(lost.length, 2);
+    assert.equal(lost.length, 3);
     assert.deepEqual(readdirSync(splitFolder(folder.path, 'pool', 'val')), []);
   });
 
@@ -144,4 +218,17 @@ describe('a worker pool', () => {
 
 function childrenOf(pid: number): number[] {
   return readFileSync(`/proc/${pid}/task/${pid}/children`, 'utf8').split(' ').filter(Boolean).map(Number);
+}
+
+function killIfThere(pid: number): void {
+  try {
+    process.kill(pid, 'SIGKILL');
+  } catch {
+    // It has just gone by itself.
+  }
+}
+
+/** A whole number of `[0, below)`. */
+function random(below: number): number {
+  return Math.floor(Math.random() * below);
 }

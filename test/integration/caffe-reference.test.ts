@@ -11,16 +11,24 @@ import { openShard } from '../../lib/shards/shard-reader.js';
 import { connect } from '../../services/trainer/client/client.js';
 import { collectBatches, startBatchServer } from '../fixtures/batch-server.js';
 import { millrace } from '../fixtures/cli.js';
-import { runCommand } from '../fixtures/run-command.js';
+import { runCommand, runPython } from '../fixtures/run-command.js';
 import { temporaryFolder } from '../fixtures/temporary-folder.js';
 
 interface Reference {
   readonly val_raw_256: { readonly records: readonly [string, string][] };
+  readonly val_jpg_256: { readonly records: readonly [string, string][] };
   readonly val_original: { readonly records: readonly [string, string][] };
   readonly train_raw_256: { readonly sha256_of_keys_and_values_in_order: string };
   readonly train_mean_binaryproto: { readonly bytes: number; readonly sha256: string };
   readonly val_test_phase: { readonly sha256_of_float32: readonly [string, string][] };
 }
+
+/** Keys and digests of the values of a LevelDB, by the library that plyvel has in it. */
+const READ_LEVELDB = `
+import hashlib, json, plyvel, sys
+database = plyvel.DB(sys.argv[1])
+print(json.dumps([[key.decode(), hashlib.sha256(value).hexdigest()] for key, value in database]))
+`;
 
 describe('what the real Caffe makes of the same images', function () {
   const { testData } = readEnvironment();
@@ -69,6 +77,17 @@ describe('what the real Caffe makes of the same images', function () {
     assert.deepEqual(await digests(await convert('val', 'val_raw', ...RAW)), reference.val_raw_256.records);
   });
 
+  it('val, resized and encoded as JPEG: keys and records are the same bytes', async () => {
+    const database = await convert('val', 'val_jpg', ...RAW, '--encoded=true', '--encode_type=jpg');
+    assert.deepEqual(await digests(database), reference.val_jpg_256.records);
+  });
+
+  it('val, raw 256, as LevelDB: another LevelDB reads the same keys and records', async () => {
+    const database = await convert('val', 'val_leveldb', ...RAW, '--backend=leveldb');
+    const read = JSON.parse(await runPython(READ_LEVELDB, [database])) as [string, string][];
+    assert.deepEqual(read, reference.val_raw_256.records);
+  });
+
   it('val, original files: keys and records are the same bytes', async () => {
     const database = await convert('val', 'val_original', '--encoded=true', '--encode_type=jpeg');
     assert.deepEqual(await digests(database), reference.val_original.records);
@@ -76,17 +95,23 @@ describe('what the real Caffe makes of the same images', function () {
 
   it('train, raw 256: keys and records, and the mean file, are the same bytes', async () => {
     const database = await convert('train', 'train_raw', ...RAW);
+    await convert('train', 'train_leveldb', ...RAW, '--backend=leveldb');
     const shard = openShard(database);
     const hash = createHash('sha256');
     shard.readBytes(Array(shard.numSamples).keys(), (value, index) => hash.update(shard.keyAt(index)).update(value));
     await shard.close();
     assert.equal(hash.digest('hex'), reference.train_raw_256.sha256_of_keys_and_values_in_order);
 
-    const outcome = await runCommand('compute-image-mean', [database, at('mean.binaryproto')]);
-    assert.equal(outcome.code, 0, outcome.stderr);
-    const mean = readFileSync(at('mean.binaryproto'));
-    assert.equal(mean.length, reference.train_mean_binaryproto.bytes);
-    assert.equal(createHash('sha256').update(mean).digest('hex'), reference.train_mean_binaryproto.sha256);
+    for (const [backend, folder] of [
+      ['lmdb', database],
+      ['leveldb', at('train_leveldb')],
+    ]) {
+      const outcome = await runCommand('compute-image-mean', ['-backend', backend, folder, at('mean.binaryproto')]);
+      assert.equal(outcome.code, 0, outcome.stderr);
+      const mean = readFileSync(at('mean.binaryproto'));
+      assert.equal(mean.length, reference.train_mean_binaryproto.bytes);
+      assert.equal(createHash('sha256').update(mean).digest('hex'), reference.train_mean_binaryproto.sha256);
+    }
   });
 
   it('val in TEST phase: batches of a server are the same float32 as those of its Data layer', async () => {

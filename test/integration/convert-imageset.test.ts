@@ -3,15 +3,38 @@ import { existsSync } from 'node:fs';
 import { mkdir, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import sharp from 'sharp';
+import { encodeRawDatum, type Datum } from '../../lib/shards/datum.js';
 import { openShard } from '../../lib/shards/shard-reader.js';
-import type { Datum } from '../../lib/shards/datum.js';
-import { runCommand } from '../fixtures/run-command.js';
+import { runCommand, runPython } from '../fixtures/run-command.js';
 import { temporaryFolder } from '../fixtures/temporary-folder.js';
 
 interface StoredRecord extends Pick<Datum, 'label' | 'shape' | 'isEncoded'> {
   readonly key: string;
   readonly data: Buffer;
 }
+
+/** What Caffe makes of a file when it encodes it anew, in base64. */
+const ENCODE = `
+import base64, cv2, sys
+print(base64.b64encode(cv2.imencode('.jpeg', cv2.imread(sys.argv[1]))[1]).decode())
+`;
+
+/** Height, width and pixels in base64 of grey images. */
+const GREY = `
+import base64, cv2, json, sys
+cv2.ipp.setUseIPP(False)
+width, height = int(sys.argv[1]), int(sys.argv[2])
+images = [cv2.imread(path, cv2.IMREAD_GRAYSCALE) for path in sys.argv[3:]]
+if width > 0: images = [cv2.resize(image, (width, height)) for image in images]
+print(json.dumps([[*image.shape, base64.b64encode(image.tobytes()).decode()] for image in images]))
+`;
+
+/** Keys and values in base64, by the library that plyvel has in it. */
+const READ_LEVELDB = `
+import base64, json, plyvel, sys
+database = plyvel.DB(sys.argv[1])
+print(json.dumps([[key.decode(), base64.b64encode(value).decode()] for key, value in database]))
+`;
 
 describe('convert-imageset', () => {
   const folder = temporaryFolder();
@@ -42,6 +65,11 @@ describe('convert-imageset', () => {
     await picture(8, 6).jpeg().toFile(at('images/a.JPEG'));
     await picture(10, 10).png().toFile(at('images/with space.png'));
     await writeFile(at('images/text.jpg'), 'no image');
+    const bytes = Buffer.from(Array.from({ length: 30 * 21 * 3 }, (_, i) => (i * 37 + (i >> 5) * 11) & 255));
+    const noise = sharp(bytes, { raw: { width: 30, height: 21, channels: 3 } });
+    await noise.clone().jpeg().toFile(at('images/noise.jpg'));
+    await noise.clone().png().toFile(at('images/noise.png'));
+    await noise.toColourspace('b-w').png().toFile(at('images/grey.png'));
   });
 
   it('stores resized pixels under Caffe’s keys, with a gap for what cannot be read, and ends with 0', async () => {
@@ -91,11 +119,88 @@ describe('convert-imageset', () => {
   });
 
   it('stores the files themselves, which tell no shape', async () => {
-    const outcome = await convert('a.JPEG 7\nwith space.png 8\n', '--encoded');
+    const outcome = await convert('a.JPEG 7\nwith space.png 8\n', '--encode_type=JPG');
     assert.equal(outcome.code, 0, outcome.stderr);
     const [first, second] = await records();
     assert.deepEqual(first.data, await readFile(at('images/a.JPEG')));
     assert.deepEqual([first.isEncoded, first.shape.channels, second.label], [true, 0, 8]);
+    assert.equal((await sharp(second.data).metadata()).format, 'jpeg');
+  });
+
+  it('encodes everything anew when the type is guessed from names, as Caffe does by mistake', async () => {
+    await convert('a.JPEG 7\nwith space.png 8\n', '--encoded');
+    const [first, second] = await records();
+    assert.equal(first.data.toString('base64'), (await runPython(ENCODE, [at('images/a.JPEG')])).trim());
+    assert.equal((await sharp(second.data).metadata()).format, 'png');
+    assert.deepEqual(
+      await sharp(second.data).raw().toBuffer(),
+      await sharp(at('images/with space.png')).raw().toBuffer(),
+    );
+  });
+
+  it('encodes resized pixels as PNG without loss', async () => {
+    const size = ['--resize_width=4', '--resize_height=5'];
+    await convert('noise.jpg 0\n', ...size);
+    const [{ data: planar }] = await records();
+    await convert('noise.jpg 0\n', ...size, '--encode_type=png');
+    const interleaved = await sharp((await records())[0].data)
+      .raw()
+      .toBuffer();
+    const plane = 20;
+    assert.deepEqual(
+      [...interleaved],
+      Array.from({ length: 3 * plane }, (_, i) => planar[(2 - (i % 3)) * plane + Math.floor(i / 3)]),
+    );
+  });
+
+  for (const size of [[], ['--resize_width=9', '--resize_height=7']]) {
+    it(`stores the pixels of OpenCV’s grey images with --gray ${size.join(' ')}`, async () => {
+      const names = ['noise.jpg', 'noise.png', 'grey.png', 'a.JPEG'];
+      await convert(names.map((name) => `${name} 0\n`).join(''), '--gray', ...size);
+      const [width, height] = size.length === 0 ? ['0', '0'] : ['9', '7'];
+      const paths = names.map((name) => at(`images/${name}`));
+      const theirs = JSON.parse(await runPython(GREY, [width, height, ...paths])) as [number, number, string][];
+      assert.deepEqual(
+        (await records()).map(({ shape, data }) => [
+          shape.channels,
+          shape.height,
+          shape.width,
+          data.toString('base64'),
+        ]),
+        theirs.map((image) => [1, ...image]),
+      );
+    });
+  }
+
+  it('encodes grey pixels in one channel', async () => {
+    await convert('noise.jpg 0\nnoise.png 1\n', '--gray', '--encode_type=jpeg');
+    for (const { data } of await records()) assert.equal((await sharp(data).metadata()).channels, 1);
+  });
+
+  it('makes a LevelDB that another LevelDB reads, gap and label included, and whose mean can be taken', async () => {
+    const list = 'a.JPEG 3\nmissing.jpg 1\na.JPEG -2\n';
+    assert.equal((await convert(list, '--backend=leveldb')).code, 0);
+    const leveldb = database;
+    await convert(list);
+    const expected = (await records()).map(({ key, label, shape, data }) => [key, encodeRawDatum(shape, data, label)]);
+    const read = JSON.parse(await runPython(READ_LEVELDB, [leveldb])) as [string, string][];
+    assert.deepEqual(
+      read.map(([key, value]) => [key, Buffer.from(value, 'base64')]),
+      expected,
+    );
+    const means = await Promise.all([
+      runCommand('compute-image-mean', ['--backend=leveldb', leveldb]),
+      runCommand('compute-image-mean', [database]),
+    ]);
+    assert.equal(means[0].code, 0, means[0].stderr);
+    assert.equal(means[0].stdout, means[1].stdout);
+  });
+
+  it('writes more than one batch of a LevelDB', async () => {
+    await convert(Array.from({ length: 2050 }, (_, i) => `a.JPEG ${i}\n`).join(''), '--backend=leveldb');
+    const read = JSON.parse(await runPython(READ_LEVELDB, [database])) as [string, string][];
+    assert.equal(read.length, 2050);
+    assert.equal(read[2049][0], '00002049_a.JPEG');
   });
 
   it('takes all spellings of gflags', async () => {
@@ -120,11 +225,8 @@ describe('convert-imageset', () => {
   });
 
   const refused: [string, string[]][] = [
-    ['--backend', ['--backend=leveldb']],
     ['--backend', ['--backend=sqlite']],
-    ['--gray', ['--gray']],
-    ['--encode_type', ['--encode_type=png']],
-    ['--encode_type', ['--encoded', '--resize_width=4', '--resize_height=4']],
+    ['--encode_type', ['--encode_type=bmp']],
     ['--check_size', ['--encoded', '--check_size']],
     ['--resize_width', ['--resize_width=wide']],
   ];

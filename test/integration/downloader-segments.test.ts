@@ -13,6 +13,7 @@ import { temporaryFolder } from '../fixtures/temporary-folder.js';
 
 const BODY = noise(6_000_000);
 const EXPECTED = { bytes: BODY.length, md5: md5Of(BODY) };
+const FIRST = 'bytes=0-262143';
 
 type Exchange = Parameters<Handler>[0];
 
@@ -33,7 +34,7 @@ describe('downloading over several connections', () => {
   const placed = (): Buffer => readFileSync(archivePath(root, 'images.bin'));
   const rangesOf = (server: OddServer): (string | undefined)[] => server.requests.map(({ headers }) => headers.range);
 
-  it('asks once for everything, then whether ranges are right, and then for pieces at once', async () => {
+  it('asks for a first piece, and when that comes as asked for others at once', async () => {
     let numOpen = 0;
     let maxOpen = 0;
     const server = await serve(async (exchange) => {
@@ -42,9 +43,9 @@ describe('downloading over several connections', () => {
     });
     const { names, bytesFetched } = await download([`${server.url}/a`]);
     assert.deepEqual(placed(), BODY);
-    assert.deepEqual(rangesOf(server).slice(0, 2), [undefined, 'bytes=0-0']);
+    assert.deepEqual(rangesOf(server).slice(0, 2), [FIRST, 'bytes=262144-524287']);
     assert.ok(rangesOf(server).length > 4);
-    assert.ok(maxOpen > 2 && maxOpen <= 5, `${maxOpen} at once`);
+    assert.ok(maxOpen > 2 && maxOpen <= 4, `${maxOpen} at once`);
     assert.deepEqual(names, ['connections', 'verified']);
     assert.equal(bytesFetched, BODY.length);
     for (const { headers } of server.requests.slice(1)) assert.equal(headers['if-range'], '"v1"');
@@ -60,24 +61,35 @@ describe('downloading over several connections', () => {
     const server = await serve((exchange) => drip(exchange, BODY));
     await download([`${server.url}/a`], { transfer: { enoughBytesPerSecond: 0 } });
     assert.deepEqual(placed(), BODY);
-    assert.deepEqual(rangesOf(server), [undefined, 'bytes=0-0']);
+    assert.deepEqual(rangesOf(server), [FIRST, `bytes=262144-${BODY.length - 1}`]);
   });
 
-  it('keeps to one connection when the server says that it has no ranges', async () => {
-    const server = await serve((e) => send(e, BODY, { ignoresRange: true, headers: { 'accept-ranges': 'none' } }));
+  it('takes the whole file at once from a server that does not heed ranges', async () => {
+    const server = await serve((e) => send(e, BODY, { ignoresRange: true }));
     await download([`${server.url}/a`]);
-    assert.deepEqual(rangesOf(server), [undefined]);
+    assert.deepEqual(placed(), BODY);
+    assert.deepEqual(rangesOf(server), [FIRST]);
   });
 
-  it('falls back to one connection when ranges turn out not to be right', async () => {
-    const server = await serve((exchange) => {
-      if (exchange.request.headers.range === undefined) return drip(exchange, BODY);
-      return send(exchange, BODY, { ignoresRange: true });
+  for (const [title, answer] of Object.entries<Handler>({
+    'are not right': (e) => drip(e, BODY, { headers: { 'content-range': `bytes 5-9/${BODY.length}` } }),
+    'cannot be had': ({ response }) => void response.writeHead(416).end(),
+    'are encoded': (e) => drip(e, BODY, { headers: { 'content-encoding': 'gzip' } }),
+  })) {
+    it(`asks for the whole file when ranges ${title}`, async () => {
+      const server = await serve((e) => (e.request.headers.range === undefined ? drip(e, BODY) : answer(e)));
+      const { names } = await download([`${server.url}/a`]);
+      assert.deepEqual(placed(), BODY);
+      assert.deepEqual(names, ['verified']);
+      assert.deepEqual(rangesOf(server), [FIRST, undefined]);
     });
-    const { names } = await download([`${server.url}/a`]);
-    assert.deepEqual(placed(), BODY);
-    assert.deepEqual(names, ['verified']);
-    assert.deepEqual(rangesOf(server), [undefined, 'bytes=0-0']);
+  }
+
+  it('takes an empty file whose first byte cannot be had', async () => {
+    const empty = Buffer.alloc(0);
+    const server = await serve((exchange) => send(exchange, empty));
+    await download([`${server.url}/a`], {}, { md5: md5Of(empty) });
+    assert.deepEqual(placed(), empty);
   });
 
   it('uses several connections without a digest when a strong validator holds the pieces together', async () => {
@@ -90,13 +102,14 @@ describe('downloading over several connections', () => {
   it('keeps to one connection when nothing would prove that the pieces belong together', async () => {
     const server = await serve((exchange) => send(exchange, BODY, { etag: 'W/"v1"' }));
     await download([`${server.url}/a`], {}, {});
-    assert.deepEqual(rangesOf(server), [undefined]);
+    assert.deepEqual(placed(), BODY);
+    assert.deepEqual(rangesOf(server), [FIRST, undefined]);
   });
 
   it('takes over what a slow connection has left', async () => {
     let slow: Exchange | undefined;
     const server = await serve(async (exchange) => {
-      // The first piece after the proof never gets further than its first bytes.
+      // One of the pieces never gets further than its first bytes.
       if (exchange.index !== 2) return drip(exchange, BODY);
       slow = exchange;
       const [begin] = rangeOf(exchange, BODY.length);

@@ -7,10 +7,12 @@ import { join } from 'node:path';
 import sharp, { type Sharp } from 'sharp';
 import { codeOf } from '../../lib/core/errors.js';
 import { createPixelPipeline, type PixelPipeline } from '../../lib/pixels/pixel-pipeline.js';
-import { findTurbojpeg, type Turbojpeg } from '../../lib/pixels/turbojpeg.js';
+import type { Turbojpeg } from '../../lib/pixels/turbojpeg-library.js';
+import { findTurbojpeg } from '../../lib/pixels/turbojpeg.js';
 import { readEnvironment } from '../../lib/platform/environment.js';
 import { runPython } from '../fixtures/run-command.js';
 import { temporaryFolder } from '../fixtures/temporary-folder.js';
+import { YCCK_JPEG } from '../fixtures/ycck-jpeg.js';
 
 /** For each file: SHA-256 of its planar pixels, and of those resized to each size; null when it cannot be read. */
 const SCRIPT = `
@@ -104,7 +106,7 @@ describe('OpenCV', () => {
         ['PNGs of every kind', /^png-/],
         ['PNGs cut short', /^cut-\d+\.png$/],
         ['every EXIF orientation', /^exif-/],
-        ['CMYK JPEGs', /^cmyk-/],
+        ['CMYK and YCCK JPEGs', /^cmyk-/],
         ['other formats', /^other-/],
         ['what is no image', /^bad-/],
       ] as const) {
@@ -196,6 +198,7 @@ async function makeImages(): Promise<[string, Buffer][]> {
     await add(`exif-${orientation}.webp`, noise(3).webp({ lossless: true }).withMetadata({ orientation }));
   }
   await add('cmyk-plain.jpg', noise(3).toColourspace('cmyk').jpeg({ quality: 95 }));
+  made.push(['cmyk-ycck.jpg', YCCK_JPEG]);
   await add('cmyk-turned.jpg', noise(3).toColourspace('cmyk').jpeg().withMetadata({ orientation: 6 }));
   await add('other-a.gif', noise(3).gif());
   await add('other-a.webp', noise(3).webp());

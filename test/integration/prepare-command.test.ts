@@ -44,10 +44,10 @@ describe('prepare as a command', () => {
   });
 
   for (const [flag, value, expected] of [
-    ['--resize', 'none', 'caffe or area'],
-    ['--fit', 'short-side', 'exact or cover'],
+    ['--resize', 'lanczos', 'caffe, area or none'],
+    ['--fit', 'inside', 'exact, cover or short-side'],
   ]) {
-    it(`refuses ${flag} ${value}, which gives images of many shapes`, async () => {
+    it(`refuses ${flag} ${value}`, async () => {
       const { code, stderr } = await prepare(flag, value);
       assert.equal(code, 2);
       assert.match(stderr, new RegExp(`${flag}: expected ${expected}, got "${value}"`));

@@ -270,14 +270,15 @@ describe('prepare', () => {
     const verify = (name: string) =>
       verifySplit(splitFolder(root.path, name, 'val'), {
         root: root.path,
+        decodeShare: 0.5,
         reporter: silentReporter(),
         signal: settings.signal,
       });
 
     it('finds nothing wrong with what was just made', async () => {
-      const { problems, numArchives, numSamples } = await verify('tiny');
+      const { problems, numArchives, numSamples, numDecoded } = await verify('tiny');
       assert.deepEqual(problems, []);
-      assert.deepEqual([numArchives, numSamples], [3, TINY.numVal]);
+      assert.deepEqual([numArchives, numSamples, numDecoded], [3, TINY.numVal, TINY.numVal / 2]);
     });
 
     it('names every shard and archive that is not what it was', async () => {

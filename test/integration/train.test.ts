@@ -9,12 +9,15 @@ import { InterruptedError } from '../../lib/core/errors.js';
 import type { Reporter } from '../../lib/platform/progress.js';
 import { openBackend, type Backend } from '../../services/trainer/backend/backend.js';
 import type { Batch } from '../../services/trainer/client/batch.js';
+import { createModel } from '../../services/trainer/models/catalog.js';
+import { DEFAULT_SOLVER } from '../../services/trainer/solver/settings.js';
 import { openCheckpointFolder } from '../../services/trainer/train/checkpoint-folder.js';
 import { openClassifier } from '../../services/trainer/train/classifier.js';
 import { initialState } from '../../services/trainer/train/learner.js';
+import type { TrainOptions } from '../../services/trainer/train/options.js';
 import { train } from '../../services/trainer/train/train.js';
 import { temporaryFolder } from '../fixtures/temporary-folder.js';
-import { drawSample, memoryStream, NUM_CLASSES } from '../unit/services/trainer/memory-stream.js';
+import { drawSample, memoryStream, NUM_CLASSES, SIDE } from '../unit/services/trainer/memory-stream.js';
 import { BATCH_SIZE, runOptions, silent } from './train-run.js';
 
 /** Loss by step, as a run tells of it. */
@@ -50,7 +53,8 @@ describe('training', () => {
   it('tells ten classes of images apart that it has never seen', async () => {
     const result = await train({
       ...runOptions(backend, join(folder.path, 'learns')),
-      solver: { learningRate: { type: 'fixed', baseRate: 0.02 }, momentum: 0.9, weightDecay: 0.0005 },
+      model: createModel('small-convnet', [SIDE, SIDE, 3], NUM_CLASSES),
+      solver: { ...DEFAULT_SOLVER, learningRate: { policy: { type: 'fixed', baseRate: 0.02 }, numWarmUpSteps: 0 } },
       openStream: (position) => memoryStream({ split: 0, numSamples: 1000, batchSize: BATCH_SIZE }, position),
       numSteps: 200,
       testEvery: 100,
@@ -97,6 +101,7 @@ describe('training', () => {
       const result = await train({ ...options, reporter: recorder(again) });
       assert.equal(Math.min(...again.keys()), stopAfter + 1);
       assert.deepEqual(new Map([...losses, ...again]), expected.losses);
+      assert.deepEqual(result.losses, [...expected.losses.values()]);
       assert.deepEqual([result.firstLoss, result.lastLoss], [expected.losses.get(1), expected.losses.get(20)]);
       assert.deepEqual(await readFile(result.checkpoint), expected.checkpoint);
     });
@@ -162,20 +167,23 @@ describe('training', () => {
   it('ends when the loss runs away, and leaves no checkpoint of such weights', async () => {
     const path = join(folder.path, 'diverged');
     const { solver, ...options } = runOptions(backend, path);
-    const wild = { ...solver, learningRate: { type: 'fixed', baseRate: 1e20 } } as const;
+    const learningRate = { policy: { type: 'fixed', baseRate: 1e20 }, numWarmUpSteps: 0 } as const;
+    const wild = { ...solver, learningRate };
     await assert.rejects(train({ ...options, solver: wild, snapshotEvery: 0 }), hasCode('ERR_DIVERGED'));
-    assert.deepEqual(await readdir(path), []);
+    assert.deepEqual(await readdir(path), ['log.csv']);
   });
 
   it('never keeps weights that are no numbers, though the loss looks well', async () => {
     const path = join(folder.path, 'no-numbers');
-    const { model, key, ...options } = runOptions(backend, path);
-    const state = initialState(model, 1);
-    state.weights.get('conv1.weight')!.data.fill(NaN);
+    const options = runOptions(backend, path);
+    const { model, solver } = options;
+    const key = { ...options.key, rule: solver.rule };
+    const state = initialState(model, solver, 1);
+    state.weights.get('conv2.weight')!.data.fill(NaN);
     const progress = { runStep: 5, position: { epoch: 0, step: 5 }, firstLoss: 1, lastLoss: 1 };
-    await (await openCheckpointFolder(path)).save({ model, key, progress, annotations: {}, ...state });
-    await assert.rejects(train({ ...options, model, key }), hasCode('ERR_DIVERGED'));
-    assert.deepEqual(await readdir(path), ['step-00000005.safetensors']);
+    await (await openCheckpointFolder(path, 2)).save({ model, key, progress, annotations: {}, ...state });
+    await assert.rejects(train(options), hasCode('ERR_DIVERGED'));
+    assert.deepEqual((await readdir(path)).sort(), ['log.csv', 'step-00000005.safetensors']);
   });
 
   it('refuses a stream that ends too soon, or gives other batches than were asked for', async () => {
@@ -187,6 +195,47 @@ describe('training', () => {
     await assert.rejects(
       train({ ...options, openStream: elsewhere }),
       /gave step 2 of epoch 0 where step 0 of epoch 1 was due/,
+    );
+  });
+
+  it('by gradients of several batches a step goes on in the middle of an epoch to the same bytes', async () => {
+    const accumulating = (path: string): TrainOptions => {
+      const options = runOptions(backend, join(folder.path, path));
+      return { ...options, solver: { ...options.solver, rule: 'adam', iterSize: 3 }, numSteps: 6, snapshotEvery: 0 };
+    };
+    const undisturbed = await train(accumulating('accumulating'));
+    const options = accumulating('accumulating-stopped');
+    // The stream breaks in the middle of the third step: the batch that it has learnt from already does not count.
+    const breaking = async function* (): AsyncGenerator<Batch, void, undefined> {
+      for await (const batch of options.openStream({ epoch: 0, step: 0 })) {
+        if (batch.step === 7) throw new Error('the server is gone');
+        yield batch;
+      }
+    };
+    await assert.rejects(train({ ...options, openStream: breaking }), /the server is gone/);
+    const result = await train(options);
+    assert.deepEqual(result.losses, undisturbed.losses);
+    assert.deepEqual(await readFile(result.checkpoint), await readFile(undisturbed.checkpoint));
+  });
+
+  it('leaves a log with a row a step and a row a test, that goes on where the run does', async () => {
+    const path = join(folder.path, 'log');
+    const options = { ...runOptions(backend, path), numSteps: 10, testEvery: 5, snapshotEvery: 0 };
+    await train({ ...options, numSteps: 4 });
+    const { log, losses } = await train(options);
+    const [heading, ...rows] = (await readFile(log, 'utf8')).trimEnd().split('\n');
+    assert.equal(heading, 'step,epoch,loss,learning_rate,wait_ms,work_ms,test_loss,test_top1,test_top5');
+    const cells = rows.map((row) => row.split(','));
+    assert.deepEqual(
+      cells.map(([step, , loss]) => [Number(step), loss === '' ? 'test' : 'step']),
+      [1, 2, 3, 4, 4, 5, 5, 6, 7, 8, 9, 10, 10].map((step, i, steps) => [
+        step,
+        step === steps[i - 1] ? 'test' : 'step',
+      ]),
+    );
+    assert.deepEqual(
+      cells.filter((row) => row[2] !== '').map((row) => Number(row[2])),
+      losses,
     );
   });
 

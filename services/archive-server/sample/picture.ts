@@ -1,5 +1,5 @@
 /** One picture: a figure in one colour upon a background that shades from one colour to another, with noise over both. */
-import type { InterleavedImage } from '../../../lib/pixels/encode.js';
+import type { InterleavedImage } from '../../../lib/pixels/image.js';
 import { createDice, type Dice } from './dice.js';
 import { FIGURE_CLASSES } from './figures.js';
 

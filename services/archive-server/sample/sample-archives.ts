@@ -5,7 +5,8 @@
 import { createHash } from 'node:crypto';
 import { mkdir, readFile, stat } from 'node:fs/promises';
 import { join } from 'node:path';
-import { findDataset, parseDataset } from '../../../lib/catalog/catalog.js';
+import { findDataset } from '../../../lib/catalog/catalog.js';
+import { parseDataset } from '../../../lib/catalog/dataset-file.js';
 import type { Dataset } from '../../../lib/catalog/dataset-schema.js';
 import { packTar, type TarMemberContent } from '../../../lib/archives/tar-writer.js';
 import { throwIfAborted } from '../../../lib/core/errors.js';

@@ -1,5 +1,6 @@
 /** An Add request, checked and turned into the archives that it means. */
-import { catalogEntries, parseDataset } from '../../../lib/catalog/catalog.js';
+import { catalogEntries } from '../../../lib/catalog/catalog.js';
+import { parseDataset } from '../../../lib/catalog/dataset-file.js';
 import { datasetSchema, type Archive, type Dataset } from '../../../lib/catalog/dataset-schema.js';
 import { UsageError } from '../../../lib/core/errors.js';
 import type { AddRequest } from '../../../protos/gen/millrace/v1/download.js';

@@ -9,7 +9,7 @@ import { replaceKernel } from './replace-kernel.js';
 
 type WasmHeap = Pick<BackendWasm, 'makeOutput' | 'typedArrayFromHeap'>;
 
-/** Registers the kernel for the wasm backend; a second call changes nothing that can be seen. */
+/** Registers the kernel for the wasm backend. */
 export function installMaxPoolGradient(tf: Tf): void {
   replaceKernel(tf, tf.MaxPoolGrad, 'wasm', ({ inputs, attrs, backend }) => {
     const { dy, input } = inputs as { dy: TensorInfo; input: TensorInfo };

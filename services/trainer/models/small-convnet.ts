@@ -1,7 +1,9 @@
-import type { Tensor4D } from '@tensorflow/tfjs-core';
 import { UsageError } from '../../../lib/core/errors.js';
-import { convolution, convolutionParameters, dense, denseParameters } from './layers.js';
-import type { ImageShape, Model } from './model.js';
+import { convolution, MSRA } from './layers/convolution.js';
+import { dense } from './layers/dense.js';
+import { identity, relu, scale, sequence, type LayerBuilder } from './layers/layer.js';
+import { averagePooling, globalAveragePooling, maxPooling } from './layers/pooling.js';
+import { modelOf, type ImageShape, type Model } from './model.js';
 
 /** Side that larger inputs are averaged down towards, so that a step takes much the same time whatever the input. */
 const WORKING_SIDE = 56;
@@ -9,7 +11,6 @@ const WORKING_SIDE = 56;
 const MIN_SIDE = 16;
 /** Brings mean-subtracted pixels, about [-130, 255], near unit variance, which learning rates of 0.01 to 0.03 are made for. */
 const PIXEL_SCALE = 1 / 64;
-const NUM_FEATURES = 64;
 
 /**
  * The net of a first run: three times convolution, ReLU and max pooling, the first one in steps of two pixels, then the average
@@ -17,7 +18,7 @@ const NUM_FEATURES = 64;
  * Throws UsageError for an input that is not square or under 16 pixels.
  */
 export function createSmallConvnet(inputShape: ImageShape, numClasses: number): Model {
-  const [height, width, numChannels] = inputShape;
+  const [height, width] = inputShape;
   if (height !== width || height < MIN_SIDE) {
     throw new UsageError(
       'model',
@@ -25,27 +26,22 @@ export function createSmallConvnet(inputShape: ImageShape, numClasses: number): 
     );
   }
   const poolSize = Math.max(1, Math.round(height / WORKING_SIDE));
-  return {
-    name: 'small-convnet',
-    inputShape,
-    numClasses,
-    parameters: [
-      ...convolutionParameters('conv1', 5, numChannels, 16),
-      ...convolutionParameters('conv2', 3, 16, 32),
-      ...convolutionParameters('conv3', 3, 32, NUM_FEATURES),
-      ...denseParameters('fc', NUM_FEATURES, numClasses, { type: 'gaussian', std: 0.01 }),
-    ],
-    logits(tf, parameters, images) {
-      const small = poolSize === 1 ? images : tf.avgPool(images, poolSize, poolSize, 'valid');
-      let x: Tensor4D = tf.mul(small, PIXEL_SCALE);
-      for (const [layer, stride] of [
-        ['conv1', 2],
-        ['conv2', 1],
-        ['conv3', 1],
-      ] as const) {
-        x = tf.maxPool(tf.relu(convolution(tf, parameters, layer, x, stride)), 2, 2, 'valid');
-      }
-      return dense(tf, parameters, 'fc', tf.mean(x, [1, 2]));
-    },
-  };
+  const network = sequence(
+    poolSize === 1 ? identity : averagePooling({ size: poolSize, stride: poolSize, rounding: 'floor' }),
+    scale(PIXEL_SCALE),
+    block('conv1', 5, 2, 16),
+    block('conv2', 3, 1, 32),
+    block('conv3', 3, 1, 64),
+    globalAveragePooling,
+    dense('fc', numClasses, { weight: { type: 'gaussian', std: 0.01 }, bias: 0 }),
+  );
+  return modelOf('small-convnet', inputShape, numClasses, network);
+}
+
+function block(name: string, size: number, stride: number, numOutputs: number): LayerBuilder {
+  return sequence(
+    convolution(name, { size, stride, pad: 'same', numOutputs, weight: MSRA, bias: 0 }),
+    relu,
+    maxPooling({ size: 2, stride: 2, rounding: 'floor' }),
+  );
 }

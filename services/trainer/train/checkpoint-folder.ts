@@ -1,4 +1,4 @@
-/** The folder of a run's checkpoints, `step-00000120.safetensors`: the newest two are kept. */
+/** The folder of a run's checkpoints, `step-00000120.safetensors`: the newest few are kept. */
 import { mkdir, readdir, readFile, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { codeOf, MillraceError } from '../../../lib/core/errors.js';
@@ -9,8 +9,8 @@ export interface CheckpointFolder {
   /** Path of the checkpoint with the most steps done; undefined when there is none. */
   newest(): Promise<string | undefined>;
   /**
-   * Commits a checkpoint and returns its path. Then the one before it stays too, and all others go: older ones, and those of a
-   * run that had come further, which this one has left behind. Throws ERR_DISK.
+   * Commits a checkpoint and returns its path. Then `numKept` stay, it and the ones before it, and all others go: older ones, and
+   * those of a run that had come further, which this one has left behind. Throws ERR_DISK.
    */
   save(checkpoint: Checkpoint): Promise<string>;
 }
@@ -18,7 +18,7 @@ export interface CheckpointFolder {
 const NAME = /^step-\d{8,}\.safetensors$/;
 
 /** Makes the folder if need be, and clears away what killed processes left in it. Throws ERR_DISK. */
-export async function openCheckpointFolder(folder: string): Promise<CheckpointFolder> {
+export async function openCheckpointFolder(folder: string, numKept: number): Promise<CheckpointFolder> {
   try {
     await mkdir(folder, { recursive: true });
     await sweepTemporaries(folder);
@@ -35,9 +35,10 @@ export async function openCheckpointFolder(folder: string): Promise<CheckpointFo
       const path = join(folder, name);
       await writeFileAtomic(path, encodeCheckpoint(checkpoint));
       const names = await listCheckpoints(folder);
-      const index = names.indexOf(name);
+      const end = names.indexOf(name) + 1;
+      const kept = names.slice(Math.max(0, end - numKept), end);
       for (const other of names) {
-        if (other !== name && other !== names[index - 1]) await rm(join(folder, other), { force: true });
+        if (!kept.includes(other)) await rm(join(folder, other), { force: true });
       }
       return path;
     },

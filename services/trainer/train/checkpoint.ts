@@ -3,6 +3,8 @@ import { z } from 'zod';
 import { MillraceError } from '../../../lib/core/errors.js';
 import type { StreamPosition } from '../client/batch.js';
 import type { Model } from '../models/model.js';
+import type { ParameterSpec } from '../models/parameter-spec.js';
+import { UPDATE_RULE_NAMES, UPDATE_RULES, type UpdateRuleName } from '../solver/update-rules.js';
 import { decodeTensorFile, encodeTensorFile, type NamedTensor } from './safetensors.js';
 
 /** What the sequence of batches and weights is a function of. A run goes on only from a checkpoint with the same key. */
@@ -12,6 +14,7 @@ export interface RunKey {
   readonly datasetVersion: string;
   /** Samples of one step over all ranks: a step of another size is another place in the data. */
   readonly globalBatchSize: number;
+  readonly rule: UpdateRuleName;
 }
 
 /** How far a run has come. */
@@ -30,17 +33,17 @@ export interface Checkpoint {
   readonly model: Pick<Model, 'name' | 'inputShape' | 'numClasses'>;
   readonly key: RunKey;
   readonly progress: RunProgress;
-  /** By parameter name. */
+  /** Parameters and statistics, by name. */
   readonly weights: ReadonlyMap<string, NamedTensor>;
-  /** The solver's momentum buffers, by parameter name. */
-  readonly velocities: ReadonlyMap<string, NamedTensor>;
+  /** The solver's tensors, as `<slot>.<parameter>`. */
+  readonly solver: ReadonlyMap<string, NamedTensor>;
   /** What the trainer's user wants to find again beside the weights, such as class names. */
   readonly annotations: Readonly<Record<string, string>>;
 }
 
-const FORMAT = 'millrace-checkpoint-1';
-/** In the file a momentum buffer has the name of its parameter behind this, so that other tools find the weights under theirs. */
-const VELOCITY = 'momentum.';
+const FORMAT = 'millrace-checkpoint-2';
+/** In the file a solver's tensor has its name behind this, so that other tools find the weights under theirs. */
+const SOLVER = 'solver.';
 const ANNOTATION = 'note.';
 
 const count = z.string().regex(/^\d+$/, 'expected a whole number').transform(Number);
@@ -56,6 +59,7 @@ const metadataSchema = z.object({
   seed: count,
   datasetVersion: z.string(),
   globalBatchSize: count,
+  rule: z.enum(UPDATE_RULE_NAMES),
   runStep: count,
   epoch: count,
   step: count,
@@ -65,7 +69,7 @@ const metadataSchema = z.object({
 
 /** The file's bytes; the same checkpoint gives the same bytes. */
 export function encodeCheckpoint(checkpoint: Checkpoint): Uint8Array {
-  const { model, key, progress, weights, velocities, annotations } = checkpoint;
+  const { model, key, progress, weights, solver, annotations } = checkpoint;
   const { firstLoss, lastLoss } = progress;
   const facts: Record<keyof z.input<typeof metadataSchema>, string | number | undefined> = {
     format: FORMAT,
@@ -81,7 +85,7 @@ export function encodeCheckpoint(checkpoint: Checkpoint): Uint8Array {
   const notes = Object.entries(annotations).map(([name, note]) => [ANNOTATION + name, note] as const);
   const known = Object.entries(facts).filter(([, fact]) => fact !== undefined);
   return encodeTensorFile({
-    tensors: new Map([...weights, ...[...velocities].map(([name, tensor]) => [VELOCITY + name, tensor] as const)]),
+    tensors: new Map([...weights, ...[...solver].map(([name, tensor]) => [SOLVER + name, tensor] as const)]),
     metadata: Object.fromEntries([...known.map(([name, fact]) => [name, String(fact)] as const), ...notes]),
   });
 }
@@ -105,6 +109,7 @@ export function decodeCheckpoint(bytes: Uint8Array, path: string): Checkpoint {
     seed,
     datasetVersion,
     globalBatchSize,
+    rule,
     runStep,
     epoch,
     step,
@@ -112,17 +117,17 @@ export function decodeCheckpoint(bytes: Uint8Array, path: string): Checkpoint {
     lastLoss,
   } = parsed.data;
   const weights = new Map<string, NamedTensor>();
-  const velocities = new Map<string, NamedTensor>();
+  const solver = new Map<string, NamedTensor>();
   for (const [name, tensor] of tensors) {
-    if (name.startsWith(VELOCITY)) velocities.set(name.slice(VELOCITY.length), tensor);
+    if (name.startsWith(SOLVER)) solver.set(name.slice(SOLVER.length), tensor);
     else weights.set(name, tensor);
   }
   return {
     model: { name: model, inputShape, numClasses },
-    key: { seed, datasetVersion, globalBatchSize },
+    key: { seed, datasetVersion, globalBatchSize, rule },
     progress: { runStep, position: { epoch, step }, firstLoss, lastLoss },
     weights,
-    velocities,
+    solver,
     annotations: Object.fromEntries(
       Object.entries(metadata)
         .filter(([name]) => name.startsWith(ANNOTATION))
@@ -131,18 +136,44 @@ export function decodeCheckpoint(bytes: Uint8Array, path: string): Checkpoint {
   };
 }
 
-/** Throws ERR_VERIFICATION when the tensors are not the model's parameters, one for one. */
-export function checkParameters(model: Model, tensors: ReadonlyMap<string, NamedTensor>, path: string): void {
-  const shapeOf = (shape: readonly number[] | undefined): string =>
+/** Throws ERR_VERIFICATION when the weights are not the model's parameters and statistics, one for one. */
+export function checkWeights(
+  { name, parameters, statistics }: Model,
+  weights: ReadonlyMap<string, NamedTensor>,
+  path: string,
+): void {
+  checkTensors([...parameters, ...statistics], weights, `model ${name}`, path);
+}
+
+/** Throws ERR_VERIFICATION when the solver's tensors are not those that its rule keeps for the model's parameters. */
+export function checkSolverState(
+  { parameters }: Model,
+  rule: UpdateRuleName,
+  tensors: ReadonlyMap<string, NamedTensor>,
+  path: string,
+): void {
+  const expected = UPDATE_RULES[rule].slotNames.flatMap((slot) =>
+    parameters.map(({ name, shape }) => ({ name: `${slot}.${name}`, shape })),
+  );
+  checkTensors(expected, tensors, `solver ${rule}`, path);
+}
+
+function checkTensors(
+  specs: readonly Pick<ParameterSpec, 'name' | 'shape'>[],
+  tensors: ReadonlyMap<string, NamedTensor>,
+  what: string,
+  path: string,
+): void {
+  const textOf = (shape: readonly number[] | undefined): string =>
     shape === undefined ? 'none' : `[${shape.join(', ')}]`;
-  const names = new Set([...model.parameters.map(({ name }) => name), ...tensors.keys()]);
-  for (const name of names) {
-    const expected = shapeOf(model.parameters.find((parameter) => parameter.name === name)?.shape);
-    const got = shapeOf(tensors.get(name)?.shape);
+  const shapes = new Map(specs.map(({ name, shape }) => [name, shape]));
+  for (const name of new Set([...shapes.keys(), ...tensors.keys()])) {
+    const expected = textOf(shapes.get(name));
+    const got = textOf(tensors.get(name)?.shape);
     if (expected !== got) {
       throw new MillraceError(
         'ERR_VERIFICATION',
-        `${path} does not fit model ${model.name}: for ${name} expected the shape ${expected}, got ${got}`,
+        `${path} does not fit ${what}: for ${name} expected the shape ${expected}, got ${got}`,
         { context: { path, parameter: name } },
       );
     }
@@ -157,6 +188,7 @@ export function checkResumable(checkpoint: Checkpoint, model: Model, key: RunKey
     'number of classes': of.model.numClasses,
     seed: of.key.seed,
     'global batch size': of.key.globalBatchSize,
+    solver: of.key.rule,
     'dataset version': of.key.datasetVersion,
   });
   const had = facts(checkpoint);

@@ -1,8 +1,8 @@
 import type { Backend } from '../backend/backend.js';
 import { createModel } from '../models/catalog.js';
 import type { Model } from '../models/model.js';
-import { numElementsOf } from '../models/model.js';
-import { checkParameters, type Checkpoint } from './checkpoint.js';
+import { numElementsOf } from '../models/parameter-spec.js';
+import { checkWeights, type Checkpoint } from './checkpoint.js';
 import { readCheckpoint } from './checkpoint-folder.js';
 
 /** One guess. */
@@ -33,7 +33,7 @@ export async function openClassifier({ tf }: Backend, path: string): Promise<Cla
   const checkpoint = await readCheckpoint(path);
   const { name, inputShape, numClasses } = checkpoint.model;
   const model = createModel(name, inputShape, numClasses);
-  checkParameters(model, checkpoint.weights, path);
+  checkWeights(model, checkpoint.weights, path);
   const weights = new Map(
     [...checkpoint.weights].map(([parameter, { shape, data }]) => [parameter, tf.tensor(data, [...shape], 'float32')]),
   );
@@ -50,7 +50,7 @@ export async function openClassifier({ tf }: Backend, path: string): Promise<Cla
         );
       }
       const { values, indices } = tf.tidy(() => {
-        const logits = model.logits(tf, weights, tf.tensor4d(images, [numImages, ...inputShape]));
+        const logits = model.logits({ tf, tensors: weights }, tf.tensor4d(images, [numImages, ...inputShape]));
         return tf.topk(tf.softmax(logits), Math.min(NUM_GUESSES, numClasses));
       });
       const [probabilities, labels] = await Promise.all([values.data(), indices.data()]);

@@ -3,7 +3,7 @@ import { throwIfAborted } from '../../../lib/core/errors.js';
 import type { Backend } from '../backend/backend.js';
 import type { Tf } from '../backend/tf.js';
 import type { Batch } from '../client/batch.js';
-import type { Model, ParameterTensors } from '../models/model.js';
+import type { Model } from '../models/model.js';
 import { numValidOf, toTensors, type BatchTensors } from './batch-tensors.js';
 
 /** How well a model does on samples that it has not learnt from. */
@@ -22,7 +22,7 @@ export interface Evaluation {
 export async function evaluate(
   { tf }: Backend,
   model: Model,
-  weights: ParameterTensors,
+  weights: ReadonlyMap<string, Tensor>,
   batches: AsyncIterable<Batch>,
   signal?: AbortSignal,
 ): Promise<Evaluation> {
@@ -32,7 +32,7 @@ export async function evaluate(
     throwIfAborted(signal);
     const batchSums = tf.tidy(() => {
       const tensors = toTensors(tf, batch, model);
-      return sumsOf(tf, model.logits(tf, weights, tensors.images), tensors);
+      return sumsOf(tf, model.logits({ tf, tensors: weights }, tensors.images), tensors);
     });
     const [loss, top1, top5] = await batchSums.data<'float32'>();
     batchSums.dispose();

@@ -3,7 +3,7 @@ import type { Reporter } from '../../../lib/platform/progress.js';
 import type { Backend } from '../backend/backend.js';
 import type { Batch, StreamPosition } from '../client/batch.js';
 import type { Model } from '../models/model.js';
-import type { SolverSettings } from '../solver/sgd.js';
+import type { SolverSettings } from '../solver/settings.js';
 import type { RunKey } from './checkpoint.js';
 import type { Evaluation } from './evaluate.js';
 
@@ -11,7 +11,7 @@ export interface TrainOptions {
   readonly backend: Backend;
   readonly model: Model;
   readonly solver: SolverSettings;
-  readonly key: RunKey;
+  readonly key: Omit<RunKey, 'rule'>;
   /** Batches from a position on, epoch after epoch; it must not end before `numSteps`. Closed when the run ends. */
   readonly openStream: (position: StreamPosition) => AsyncIterable<Batch>;
   /** The batches to test on, once through. */
@@ -24,7 +24,9 @@ export interface TrainOptions {
   readonly testEvery: number;
   /** Steps between two checkpoints; 0 for those at the end or at an interruption alone. */
   readonly snapshotEvery: number;
-  /** Where checkpoints live; made if need be. One run at a time has it. */
+  /** Checkpoints that stay, the newest ones; at least 1. */
+  readonly keepSnapshots: number;
+  /** Where checkpoints and the log live; made if need be. One run at a time has it. */
   readonly snapshotFolder: string;
   /** `auto` goes on from the newest checkpoint in the folder, if any; `never` begins anew and leaves none of the old ones. */
   readonly resume: 'auto' | 'never';
@@ -47,6 +49,10 @@ export interface TrainResult {
   readonly imagesPerSecond: number;
   /** Share of that time spent waiting for data, `[0, 1]`: the data stall. */
   readonly waitShare: number;
+  /** Losses by step of the whole run, as the log has them. */
+  readonly losses: readonly number[];
+  /** Path of the log, `log.csv`. */
+  readonly log: string;
   /** Path of the last checkpoint. */
   readonly checkpoint: string;
 }

@@ -4,7 +4,7 @@
  */
 import { z } from 'zod';
 import { messageOf, MillraceError } from '../../../lib/core/errors.js';
-import { numElementsOf } from '../models/model.js';
+import { numElementsOf } from '../models/parameter-spec.js';
 
 /** Values in row-major order, as many as the shape says. */
 export interface NamedTensor {

@@ -1,37 +1,44 @@
-/** Where the time of a run goes: into steps, or into waiting for data. */
+/** Where the time of a run goes: into learning, or into waiting for data. */
 export interface Stopwatch {
   beginWait(): void;
   endWait(): void;
-  /** Ends a step that began when the wait before it ended. */
-  endStep(numImages: number): void;
-  /** Over all steps so far; zeros before the first. */
+  /** Ends the work on a batch that began when the wait before it ended. */
+  endBatch(numImages: number): void;
+  /** What has been waited and worked since the last call, in milliseconds. */
+  lap(): { readonly waitMs: number; readonly workMs: number };
+  /** Over all batches so far; zeros before the first. */
   rates(): { readonly imagesPerSecond: number; readonly waitShare: number };
 }
 
 /** `now` gives milliseconds of a steady clock; tests pass their own. */
 export function createStopwatch(now: () => number = () => performance.now()): Stopwatch {
   let numImages = 0;
-  let waitMs = 0;
-  let stepMs = 0;
+  const total = { waitMs: 0, workMs: 0 };
+  let lapBegin = { ...total };
   let lastMs = now();
-  const lap = (): number => {
+  const sinceLast = (): number => {
     const sinceMs = now() - lastMs;
     lastMs += sinceMs;
     return sinceMs;
   };
   return {
-    beginWait: () => void lap(),
+    beginWait: () => void sinceLast(),
     endWait: () => {
-      waitMs += lap();
+      total.waitMs += sinceLast();
     },
-    endStep(images) {
-      stepMs += lap();
+    endBatch(images) {
+      total.workMs += sinceLast();
       numImages += images;
     },
+    lap() {
+      const times = { waitMs: total.waitMs - lapBegin.waitMs, workMs: total.workMs - lapBegin.workMs };
+      lapBegin = { ...total };
+      return times;
+    },
     rates() {
-      const totalMs = waitMs + stepMs;
+      const totalMs = total.waitMs + total.workMs;
       if (totalMs === 0) return { imagesPerSecond: 0, waitShare: 0 };
-      return { imagesPerSecond: (numImages * 1000) / totalMs, waitShare: waitMs / totalMs };
+      return { imagesPerSecond: (numImages * 1000) / totalMs, waitShare: total.waitMs / totalMs };
     },
   };
 }

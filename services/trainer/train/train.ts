@@ -7,10 +7,11 @@ import type { Batch, StreamPosition } from '../client/batch.js';
 import { learningRateAt } from '../solver/learning-rate.js';
 import { numValidOf } from './batch-tensors.js';
 import { openCheckpointFolder, readCheckpoint, type CheckpointFolder } from './checkpoint-folder.js';
-import { checkParameters, checkResumable, type RunProgress } from './checkpoint.js';
+import { checkResumable, checkSolverState, checkWeights, type RunKey, type RunProgress } from './checkpoint.js';
 import { evaluate, type Evaluation } from './evaluate.js';
-import { createLearner, initialState, type Learner, type LearnerState } from './learner.js';
+import { createLearner, dropoutKeyOf, initialState, type Learner, type LearnerState } from './learner.js';
 import type { TrainOptions, TrainResult } from './options.js';
+import { openRunLog, RUN_LOG_FILE, type RunLog } from './run-log.js';
 import { createStopwatch } from './stopwatch.js';
 
 /**
@@ -22,37 +23,45 @@ import { createStopwatch } from './stopwatch.js';
  * another run's; ERR_VERIFICATION when it is damaged; ERR_LOCKED when another process has the folder; ERR_DISK.
  */
 export async function train(options: TrainOptions): Promise<TrainResult> {
-  const folder = await openCheckpointFolder(options.snapshotFolder);
-  const lock = await acquireLock(join(options.snapshotFolder, '.lock'));
+  const { backend, model, solver, snapshotFolder } = options;
+  const folder = await openCheckpointFolder(snapshotFolder, options.keepSnapshots);
+  const lock = await acquireLock(join(snapshotFolder, '.lock'));
   try {
     const { state, progress } = await beginning(options, folder);
-    const learner = createLearner(options.backend, options.model, state);
+    const log = await openRunLog(join(snapshotFolder, RUN_LOG_FILE), progress.runStep);
+    const learner = createLearner(backend, model, solver, state);
     try {
-      return await run(options, folder, learner, progress);
+      return await run(options, folder, log, learner, progress);
     } finally {
       learner.dispose();
+      await log.close();
     }
   } finally {
     await lock.release();
   }
 }
 
+function runKeyOf({ key, solver }: TrainOptions): RunKey {
+  return { ...key, rule: solver.rule };
+}
+
 /** The newest checkpoint's state, or that of a fresh run. */
 async function beginning(
-  { model, key, resume, reporter }: TrainOptions,
+  options: TrainOptions,
   folder: CheckpointFolder,
 ): Promise<{ state: LearnerState; progress: RunProgress }> {
+  const { model, solver, key, resume, reporter } = options;
   const path = resume === 'auto' ? await folder.newest() : undefined;
   if (path === undefined) {
     return {
-      state: initialState(model, key.seed),
+      state: initialState(model, solver, key.seed),
       progress: { runStep: 0, position: { epoch: 0, step: 0 }, firstLoss: undefined, lastLoss: undefined },
     };
   }
   const checkpoint = await readCheckpoint(path);
-  checkResumable(checkpoint, model, key, path);
-  checkParameters(model, checkpoint.weights, path);
-  checkParameters(model, checkpoint.velocities, path);
+  checkResumable(checkpoint, model, runKeyOf(options), path);
+  checkWeights(model, checkpoint.weights, path);
+  checkSolverState(model, solver.rule, checkpoint.solver, path);
   const { runStep } = checkpoint.progress;
   reporter.event('resume', `going on after step ${runStep}, from ${path}`, { runStep, path });
   return { state: checkpoint, progress: checkpoint.progress };
@@ -61,10 +70,12 @@ async function beginning(
 async function run(
   options: TrainOptions,
   folder: CheckpointFolder,
+  log: RunLog,
   learner: Learner,
   begin: RunProgress,
 ): Promise<TrainResult> {
-  const { backend, model, solver, key, numSteps, signal, reporter, annotations = {} } = options;
+  const { backend, model, solver, numSteps, signal, reporter, annotations = {} } = options;
+  const key = runKeyOf(options);
   const stopwatch = createStopwatch();
   let progress = begin;
   let saved: { runStep: number; path: string } | undefined;
@@ -85,6 +96,7 @@ async function run(
     if (tested?.runStep !== runStep) {
       const accuracy = await evaluate(backend, model, learner.weights(), options.openTestStream(), signal);
       tested = { runStep, accuracy };
+      await log.test(runStep, accuracy);
       const { top1, top5, loss, numSamples } = accuracy;
       reporter.event(
         'test',
@@ -94,25 +106,10 @@ async function run(
     }
     return tested.accuracy;
   };
-  const step = async (batch: Batch): Promise<void> => {
-    checkPosition(batch, progress.position);
+  const tell = async ({ epoch }: Batch, loss: number): Promise<void> => {
     const { runStep } = progress;
-    const { momentum, weightDecay } = solver;
-    const learningRate = learningRateAt(solver.learningRate, runStep);
-    const lastLoss = await learner.step(batch, { learningRate, momentum, weightDecay });
-    if (!Number.isFinite(lastLoss)) throw divergence(runStep + 1, 'the loss');
-    progress = {
-      runStep: runStep + 1,
-      position: batch.isLastStep ? { epoch: batch.epoch + 1, step: 0 } : { epoch: batch.epoch, step: batch.step + 1 },
-      firstLoss: progress.firstLoss ?? lastLoss,
-      lastLoss,
-    };
-    stopwatch.endStep(numValidOf(batch));
-    tell(learningRate, lastLoss);
-  };
-  const tell = (learningRate: number, loss: number): void => {
-    const { runStep } = progress;
-    const { imagesPerSecond, waitShare } = stopwatch.rates();
+    const learningRate = learningRateAt(solver.learningRate, runStep - 1);
+    await log.step({ runStep, epoch, loss, learningRate, ...stopwatch.lap() });
     reporter.progress({
       stage: 'train',
       unit: 'steps',
@@ -121,13 +118,36 @@ async function run(
       detail: `loss ${loss.toFixed(4)}`,
     });
     if (isDue(runStep, options.displayEvery)) {
+      const { imagesPerSecond, waitShare } = stopwatch.rates();
       reporter.event(
         'step',
-        `step ${runStep}: loss ${loss.toFixed(4)}, rate ${learningRate}, ` +
-          `${imagesPerSecond.toFixed(0)} images/s, ${percent(waitShare)} of it waiting for data`,
+        `step ${runStep}: loss ${loss.toFixed(4)}, rate ${Number(learningRate.toPrecision(4))}, ` +
+          `${imagesPerSecond.toFixed(imagesPerSecond < 10 ? 1 : 0)} images/s, ${percent(waitShare)} of it waiting for data`,
         { runStep, loss, learningRate, imagesPerSecond, waitShare },
       );
     }
+  };
+
+  /** Losses of the batches that the step under way has taken. */
+  let losses: number[] = [];
+  let position = progress.position;
+  /** Learns from a batch; true when that made a whole step. */
+  const learn = async (batch: Batch): Promise<boolean> => {
+    checkPosition(batch, position);
+    const { runStep, firstLoss } = progress;
+    const loss = await learner.accumulate(batch, dropoutKeyOf(key.seed, runStep, losses.length));
+    if (!Number.isFinite(loss)) throw divergence(runStep + 1, 'the loss');
+    losses.push(loss);
+    position = positionAfter(batch);
+    if (losses.length === solver.iterSize) learner.update(runStep);
+    stopwatch.endBatch(numValidOf(batch));
+    if (losses.length < solver.iterSize) return false;
+
+    const lastLoss = losses.reduce((sum, value) => sum + value, 0) / losses.length;
+    losses = [];
+    progress = { runStep: runStep + 1, position, firstLoss: firstLoss ?? lastLoss, lastLoss };
+    await tell(batch, lastLoss);
+    return true;
   };
 
   try {
@@ -135,11 +155,12 @@ async function run(
       stopwatch.beginWait();
       for await (const batch of options.openStream(progress.position)) {
         stopwatch.endWait();
-        await step(batch);
-        if (isDue(progress.runStep, options.snapshotEvery)) await save();
-        if (isDue(progress.runStep, options.testEvery)) await test();
-        throwIfAborted(signal);
-        if (progress.runStep >= numSteps) break;
+        if (await learn(batch)) {
+          if (isDue(progress.runStep, options.snapshotEvery)) await save();
+          if (isDue(progress.runStep, options.testEvery)) await test();
+          throwIfAborted(signal);
+          if (progress.runStep >= numSteps) break;
+        }
         stopwatch.beginWait();
         // A step computes on this thread: only here can signals be heard and batches come in.
         await nextTurn();
@@ -155,8 +176,17 @@ async function run(
   }
   const checkpoint = await save();
   const accuracy = await test();
-  const { runStep, firstLoss, lastLoss } = progress;
-  return { steps: runStep, firstLoss, lastLoss, accuracy, ...stopwatch.rates(), checkpoint };
+  const { runStep: steps, firstLoss, lastLoss } = progress;
+  return {
+    steps,
+    firstLoss,
+    lastLoss,
+    accuracy,
+    ...stopwatch.rates(),
+    losses: log.losses.map(({ loss }) => loss),
+    log: join(options.snapshotFolder, RUN_LOG_FILE),
+    checkpoint,
+  };
 }
 
 function isDue(runStep: number, every: number): boolean {
@@ -167,6 +197,10 @@ function percent(share: number): string {
   return `${(share * 100).toFixed(1)} %`;
 }
 
+function positionAfter({ epoch, step, isLastStep }: Batch): StreamPosition {
+  return isLastStep ? { epoch: epoch + 1, step: 0 } : { epoch, step: step + 1 };
+}
+
 function checkPosition(batch: Batch, wanted: StreamPosition): void {
   if (batch.epoch === wanted.epoch && batch.step === wanted.step) return;
   throw new MillraceError(
@@ -175,8 +209,8 @@ function checkPosition(batch: Batch, wanted: StreamPosition): void {
   );
 }
 
-function isFiniteState({ weights, velocities }: LearnerState): boolean {
-  return [...weights.values(), ...velocities.values()].every(({ data }) => data.every(Number.isFinite));
+function isFiniteState({ weights, solver }: LearnerState): boolean {
+  return [...weights.values(), ...solver.values()].every(({ data }) => data.every(Number.isFinite));
 }
 
 function divergence(runStep: number, what: string): MillraceError {

@@ -13,19 +13,25 @@ function planOf(list: string): SplitPlan {
       prefix: '',
       labels: { from: 'list', list: { archive: 'l.txt' } },
     } as const,
-    archive: { membersPath: '/a.tar', index: new MemberIndex() },
+    archive: { membersPath: '/a.tar', isFolder: false, index: new MemberIndex() },
     list: parseList(list),
     classes: ['cat', 'dog', 'eel'].map((id) => ({ id, name: id })),
     files: [{ file: 'a.tar', bytes: 1, md5: '0'.repeat(32) }],
   };
-  return planSplit(source, { size: 8, resize: 'caffe', fit: 'exact', shuffleSeed: null, shardSamples: 2 });
+  return planSplit(source, {
+    size: 8,
+    resize: 'caffe',
+    fit: 'exact',
+    record: 'raw',
+    shuffleSeed: null,
+    shardSamples: 2,
+  });
 }
 
 function shardWithout(...keys: readonly string[]): ShardRecord {
   return {
     numSamples: 2 - keys.length,
     bytes: 1,
-    sha256: '0'.repeat(64),
     contentDigest: '0'.repeat(64),
     taskDigest: '0'.repeat(64),
     rejected: keys.map((key) => ({ archive: 'a.tar', key, reason: 'bad' })),

@@ -16,14 +16,14 @@ function sourceOf(names: readonly string[], list: string | undefined, prefix = '
       prefix,
       labels: list === undefined ? { from: 'folder' } : { from: 'list', list: { archive: 'l.txt' } },
     },
-    archive: { membersPath: '/a.tar', index },
+    archive: { membersPath: '/a.tar', isFolder: false, index },
     list: list === undefined ? undefined : parseList(list),
     classes: list === undefined ? ['cat', 'dog'].map((id) => ({ id, name: id })) : [],
     files: [{ file: 'a.tar', bytes: 1, md5: '0'.repeat(32) }],
   };
 }
 
-const CAFFE = { resize: 'caffe', fit: 'exact' } as const;
+const CAFFE = { resize: 'caffe', fit: 'exact', record: 'raw' } as const;
 
 function tasksOf(source: SplitSource, options: PlanOptions): ConvertTask[] {
   const plan = planSplit(source, options);
@@ -84,20 +84,22 @@ describe('planSplit', () => {
       digest(listed, { ...base, size: 9 }),
       digest(listed, { ...base, resize: 'area' }),
       digest(listed, { ...base, fit: 'cover' }),
+      digest(listed, { ...base, record: 'jpeg', quality: 95 }),
+      digest(listed, { ...base, record: 'jpeg', quality: 90 }),
       digest(listed, { ...base, shuffleSeed: null }),
       digest(listed, { ...base, shardSamples: 2 }),
       digest({ ...listed, files: [{ ...listed.files[0], md5: '1'.repeat(32) }] }, base),
       digest({ ...listed, list: parseList('d.jpg 7\nmissing.jpg 1\nb c.jpg -2\nd.jpg 8\n') }, base),
     ];
-    assert.equal(new Set([same, ...others]).size, 8);
+    assert.equal(new Set([same, ...others]).size, 10);
   });
 });
 
 describe('defaultShardSamples', () => {
   it('is about 1 GB for a large split, an eighth of a small one, and never crumbs', () => {
-    assert.equal(defaultShardSamples(1_281_167, 256), 4_982);
-    assert.equal(defaultShardSamples(2_000, 64), 250);
-    assert.equal(defaultShardSamples(100, 256), 64);
-    assert.equal(defaultShardSamples(100, 8192), 4);
+    assert.equal(defaultShardSamples(1_281_167, 200_704), 4_982);
+    assert.equal(defaultShardSamples(2_000, 16_384), 250);
+    assert.equal(defaultShardSamples(100, 200_704), 64);
+    assert.equal(defaultShardSamples(100, 201_330_688), 4);
   });
 });

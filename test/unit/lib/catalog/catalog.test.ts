@@ -1,7 +1,8 @@
 import assert from 'node:assert/strict';
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { catalogEntries, findDataset, parseDataset } from '../../../../lib/catalog/catalog.js';
+import { catalogEntries, findDataset } from '../../../../lib/catalog/catalog.js';
+import { parseDataset } from '../../../../lib/catalog/dataset-file.js';
 import { datasetJsonSchema, defaultSplits } from '../../../../lib/catalog/dataset-schema.js';
 import { temporaryFolder } from '../../../fixtures/temporary-folder.js';
 

@@ -35,7 +35,7 @@ describe('PixelKernels', () => {
   ): void {
     kernels.place(image).set(image.data);
     const { width, height } = fitted.target;
-    const expected = { width, height, data: plain(cut(image, fitted.part), width, height) };
+    const expected = { width, height, channels: 3, data: plain(cut(image, fitted.part), width, height) };
     assert.deepEqual(kernel(fitted), expected);
   }
   const assertBilinear = (it: Case): void => assertSame(it, (fitted) => kernels.resizeBilinear(fitted), resizeBilinear);
@@ -81,7 +81,7 @@ describe('PixelKernels', () => {
       fc.property(side, side, fc.integer(), (width, height, seed) => {
         const image = noise(width, height, seed);
         kernels.place(image).set(image.data);
-        assert.deepEqual(kernels.toPlanar(), { width, height, data: toPlanarBgr(image) });
+        assert.deepEqual(kernels.toPlanar(), { width, height, channels: 3, data: toPlanarBgr(image) });
       }),
     );
   });

@@ -8,7 +8,8 @@ import {
   type PixelPipeline,
   type ResizeOptions,
 } from '../../../../lib/pixels/pixel-pipeline.js';
-import { findTurbojpeg, type Turbojpeg } from '../../../../lib/pixels/turbojpeg.js';
+import type { JpegTarget, Turbojpeg } from '../../../../lib/pixels/turbojpeg-library.js';
+import { findTurbojpeg } from '../../../../lib/pixels/turbojpeg.js';
 
 const CAFFE: ResizeOptions = { resize: 'caffe', fit: 'exact', size: { width: 32, height: 32 } };
 
@@ -96,18 +97,43 @@ describe('a pixel pipeline', () => {
     assert.deepEqual(await shapeOf({ resize: 'none' }), [90, 60, 3 * 90 * 60]);
   });
 
+  it('decodes large JPEGs at a part of their sides when told to, to nearly the same pixels in the same shape', async function () {
+    if (turbojpeg === undefined) this.skip();
+    const file = await picture().resize(901, 599).jpeg({ quality: 95 }).toBuffer();
+    for (const fit of ['exact', 'cover', 'short-side'] as const) {
+      for (const side of [300, 150, 70, 40]) {
+        const resize: ResizeOptions = { resize: 'area', fit, size: { width: side, height: side } };
+        const whole = await createPixelPipeline({ resize, turbojpeg }).convert(file);
+        const scaled = await createPixelPipeline({ resize: { ...resize, decodeScale: true }, turbojpeg }).convert(file);
+        assert.deepEqual([scaled.width, scaled.height], [whole.width, whole.height]);
+        const sum = whole.data.reduce((total, value, i) => total + Math.abs(value - scaled.data[i]), 0);
+        assert.ok(sum / whole.data.length < 4, `${fit} ${side}: ${sum / whole.data.length} on average`);
+        assert.equal(sum > 0, side < 300, 'from half the sides on');
+      }
+    }
+  });
+
+  it('refuses to scale the DCT without libturbojpeg', () => {
+    const resize: ResizeOptions = { ...CAFFE, resize: 'area', decodeScale: true };
+    assert.throws(() => createPixelPipeline({ resize, turbojpeg: undefined }), {
+      code: 'ERR_NOT_FOUND',
+      message: /--decode-scale/,
+    });
+  });
+
   it('refuses a JPEG that says 60,000 × 60,000 before there is room for it', async () => {
     const file = await picture().jpeg().toBuffer();
     const frame = file.indexOf(Buffer.from([0xff, 0xc0]));
     file.writeUInt16BE(60_000, frame + 5);
     file.writeUInt16BE(60_000, frame + 7);
-    const asked: (Uint8Array | undefined)[] = [];
+    const asked: (JpegTarget | undefined)[] = [];
     const watched: Turbojpeg = {
       library: 'watched',
       decode: (_, place) => {
-        asked.push(place({ width: 60_000, height: 60_000 }));
-        return undefined;
+        asked.push(place({ width: 60_000, height: 60_000, isGrey: false }));
+        return false;
       },
+      encode: () => Buffer.alloc(0),
     };
     await assertUnreadable(createPixelPipeline({ resize: CAFFE, turbojpeg: watched }), file);
     assert.deepEqual(asked, [undefined]);
@@ -195,7 +221,8 @@ describe('findTurbojpeg', () => {
     const { turbojpeg } = findTurbojpeg();
     if (turbojpeg === undefined) this.skip();
     const file = await picture().jpeg().toBuffer();
-    assert.throws(() => turbojpeg.decode(file, () => new Uint8Array(90 * 60 * 3 - 1)), RangeError);
+    const room = new Uint8Array(90 * 60 * 3 - 1);
+    assert.throws(() => turbojpeg.decode(file, () => ({ width: 90, height: 60, channels: 3, room })), RangeError);
   });
 });
 

@@ -11,6 +11,7 @@ describe('the environment', () => {
       testData: '/somewhere/shared/data',
       drainMs: 10_000,
       turbojpeg: undefined,
+      allowSoftwareGpu: false,
       proxy: { http: undefined, https: undefined, noProxy: undefined },
     });
   });
@@ -35,6 +36,7 @@ describe('the environment', () => {
     ['MILLRACE_LOG_LEVEL', 'loud'],
     ['MILLRACE_DRAIN_MS', '-1'],
     ['MILLRACE_DRAIN_MS', 'soon'],
+    ['MILLRACE_SOFTWARE_GPU', 'maybe'],
   ]) {
     it(`refuses ${name}=${value}, naming it`, () => {
       assert.throws(

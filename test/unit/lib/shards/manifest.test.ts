@@ -70,15 +70,23 @@ describe('manifest', () => {
     });
   }
 
-  it('has a version that changes with content, order and shape', () => {
+  it('has a version that changes with content, order and shape, and with how samples are made of originals', () => {
     const { shape } = MANIFEST;
+    const raw = { size: 8, resize: 'caffe', fit: 'exact', record: 'raw' } as const;
+    const original = { ...raw, record: 'original' } as const;
     const versions = [
-      versionOf(shape, ['a', 'b']),
-      versionOf(shape, ['b', 'a']),
-      versionOf(shape, ['ab']),
-      versionOf({ ...shape, width: 3 }, ['a', 'b']),
+      versionOf(raw, shape, ['a', 'b']),
+      versionOf(raw, shape, ['b', 'a']),
+      versionOf(raw, shape, ['ab']),
+      versionOf(raw, { ...shape, width: 3 }, ['a', 'b']),
+      versionOf(raw, null, ['a', 'b']),
+      versionOf(original, shape, ['a', 'b']),
+      versionOf({ ...original, resize: 'area' }, shape, ['a', 'b']),
+      versionOf({ ...original, resize: 'area', decodeScale: true }, shape, ['a', 'b']),
+      versionOf({ ...original, fit: 'cover' }, shape, ['a', 'b']),
     ];
     assert.equal(new Set(versions).size, versions.length);
-    assert.equal(versionOf(shape, ['a', 'b']), versions[0]);
+    assert.equal(versionOf(raw, shape, ['a', 'b']), versions[0]);
+    assert.equal(versionOf({ ...raw, resize: 'area' }, shape, ['a', 'b']), versions[0]);
   });
 });

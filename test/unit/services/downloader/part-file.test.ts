@@ -152,7 +152,7 @@ describe('a part file', () => {
     const { ranges, md5 } = await finish();
     assert.equal(ranges.length, 1);
     const [[begin, end]] = ranges;
-    assert.ok(begin === 0 && end >= 2_000_000 && end < 2_500_000, `[${begin}, ${end})`);
+    assert.ok(begin === 0 && end >= 1_000_000 && end < 2_500_000, `[${begin}, ${end})`);
     assert.equal(md5, MD5);
   });
 

@@ -2,7 +2,8 @@ import assert from 'node:assert/strict';
 import { execFile } from 'node:child_process';
 import { promisify } from 'node:util';
 import { MillraceError } from '../../../../../lib/core/errors.js';
-import { activateBackend, openBackend } from '../../../../../services/trainer/backend/backend.js';
+import { activateBackend } from '../../../../../services/trainer/backend/activate.js';
+import { BACKEND_NAMES, openBackend, type Backend } from '../../../../../services/trainer/backend/backend.js';
 
 const isBackendError = (error: unknown): boolean =>
   error instanceof MillraceError && error.code === 'ERR_BACKEND' && /choose another --backend/.test(error.message);
@@ -20,10 +21,27 @@ describe('a backend', () => {
     });
   }
 
-  it('is wasm when nobody chooses, and says what computes', async () => {
-    const { name, device } = await openBackend('auto');
-    assert.equal(name, 'wasm');
-    assert.match(device, /^WebAssembly with SIMD, \d+ threads?$/);
+  it('is the fastest that is here when nobody chooses, and says why it is no faster one', async () => {
+    const { name, device, passedOver } = await openBackend('auto');
+    assert.ok(device.length > 0);
+    const fasterOnes = BACKEND_NAMES.slice(1, BACKEND_NAMES.indexOf(name));
+    assert.equal(passedOver.length, fasterOnes.length);
+    fasterOnes.forEach((faster, i) => assert.match(passedOver[i], new RegExp(`^backend ${faster}: `)));
+  });
+
+  it('is never one that was not asked for', async () => {
+    for (const name of BACKEND_NAMES.slice(1)) {
+      const opened = await openBackend(name).catch((error: unknown) => error);
+      if (opened instanceof Error) assert.ok(isBackendError(opened), opened.message);
+      else assert.equal((opened as Backend).name, name);
+    }
+  });
+
+  it('on an imitated GPU must be asked for', async function () {
+    const { device } = await openBackend('webgpu', { allowSoftwareGpu: true }).catch(() => this.skip());
+    if (!/SwiftShader|llvmpipe/i.test(device)) this.skip();
+    await assert.rejects(openBackend('webgpu'), /an imitation in software .*MILLRACE_SOFTWARE_GPU/);
+    assert.notEqual((await openBackend('auto')).name, 'webgpu');
   });
 
   it('that does not start is an error, though tfjs would go on with another one', async () => {

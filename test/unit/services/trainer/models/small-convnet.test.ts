@@ -3,8 +3,7 @@ import { UsageError } from '../../../../../lib/core/errors.js';
 import { openBackend, type Backend } from '../../../../../services/trainer/backend/backend.js';
 import { createModel } from '../../../../../services/trainer/models/catalog.js';
 import { fillParameter } from '../../../../../services/trainer/models/fillers.js';
-import { numElementsOf } from '../../../../../services/trainer/models/model.js';
-import type { ParameterSpec } from '../../../../../services/trainer/models/model.js';
+import { numElementsOf, type ParameterSpec } from '../../../../../services/trainer/models/parameter-spec.js';
 
 describe('the small convnet', () => {
   let backend: Backend;
@@ -35,7 +34,7 @@ describe('the small convnet', () => {
           ]),
         );
         const images = tf.randomNormal<typeof tf.Rank.R4>([2, side, side, 3], 0, 64, 'float32', 1);
-        const logits = model.logits(tf, parameters, images);
+        const logits = model.logits({ tf, tensors: parameters }, images);
         assert.deepEqual(logits.shape, [2, 7]);
         assert.ok(logits.dataSync().every((logit) => Math.abs(logit) < 1));
       });
@@ -58,7 +57,7 @@ describe('the small convnet', () => {
         return (
           error instanceof UsageError &&
           error.field === 'model' &&
-          /one of small-convnet, got "resnet"/.test(error.message)
+          /one of small-convnet, caffenet, .*, got "resnet"/.test(error.message)
         );
       },
     );
@@ -72,6 +71,7 @@ describe('first values', () => {
     filler,
     rateMultiplier: 1,
     decayMultiplier: 1,
+    isAuxiliary: false,
   });
   const moments = (values: Float32Array): { mean: number; std: number } => {
     const mean = values.reduce((sum, value) => sum + value, 0) / values.length;
@@ -79,7 +79,7 @@ describe('first values', () => {
   };
 
   it('are the same for the same seed and name, and others for another', () => {
-    const values = (name: string, seed: number): number[] => [...fillParameter(spec(name, { type: 'msra' }), seed)];
+    const values = (name: string, seed: number): number[] => [...fillParameter(spec(name, { type: 'xavier' }), seed)];
     assert.deepEqual(values('conv1.weight', 3), values('conv1.weight', 3));
     assert.notDeepEqual(values('conv1.weight', 3), values('conv1.weight', 4));
     assert.notDeepEqual(values('conv1.weight', 3), values('conv2.weight', 3));
@@ -88,9 +88,11 @@ describe('first values', () => {
 
   for (const { filler, std } of [
     { filler: { type: 'gaussian', std: 0.01 }, std: 0.01 },
-    { filler: { type: 'msra' }, std: Math.sqrt(2 / 200) },
+    { filler: { type: 'xavier' }, std: Math.sqrt(1 / 200) },
+    { filler: { type: 'msra', varianceNorm: 'fan_in' }, std: Math.sqrt(2 / 200) },
+    { filler: { type: 'msra', varianceNorm: 'fan_out' }, std: Math.sqrt(2 / 5000) },
   ] as const) {
-    it(`by ${filler.type} have the mean and deviation that were asked for`, () => {
+    it(`by ${JSON.stringify(filler)} have the mean and deviation that were asked for`, () => {
       // 40,000 draws: the mean is within four standard errors, the deviation within 1.5 %, unless something is wrong.
       const found = moments(fillParameter(spec('w', filler), 1));
       assert.ok(Math.abs(found.mean) < (4 * std) / 200, `mean ${found.mean}`);

@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { InterruptedError } from '../../../../../lib/core/errors.js';
 import { openBackend, type Backend } from '../../../../../services/trainer/backend/backend.js';
 import { createModel } from '../../../../../services/trainer/models/catalog.js';
+import { DEFAULT_SOLVER } from '../../../../../services/trainer/solver/settings.js';
 import { evaluate, sumsOf, type Evaluation } from '../../../../../services/trainer/train/evaluate.js';
 import { createLearner, initialState } from '../../../../../services/trainer/train/learner.js';
 import { createStopwatch } from '../../../../../services/trainer/train/stopwatch.js';
@@ -46,7 +47,7 @@ describe('a test', () => {
 
   it('goes through each sample once, whatever the batch size, and leaves no tensor behind', async () => {
     const model = createModel('small-convnet', [SIDE, SIDE, 3], NUM_CLASSES);
-    const learner = createLearner(backend, model, initialState(model, 1));
+    const learner = createLearner(backend, model, DEFAULT_SOLVER, initialState(model, DEFAULT_SOLVER, 1));
     const { numTensors } = backend.tf.memory();
     const found: Evaluation[] = [];
     for (const batchSize of [16, 25]) {
@@ -70,7 +71,7 @@ describe('a test', () => {
 });
 
 describe('a stopwatch', () => {
-  it('tells steps from waiting, and leaves out what lies between them', () => {
+  it('tells work from waiting, and leaves out what lies between them', () => {
     let ms = 1000;
     const pass = (duration: number): void => void (ms += duration);
     const stopwatch = createStopwatch(() => ms);
@@ -81,8 +82,10 @@ describe('a stopwatch', () => {
       pass(waitMs);
       stopwatch.endWait();
       pass(300);
-      stopwatch.endStep(32);
+      stopwatch.endBatch(32);
     }
     assert.deepEqual(stopwatch.rates(), { imagesPerSecond: 96 / 1.2, waitShare: 0.25 });
+    assert.deepEqual(stopwatch.lap(), { waitMs: 300, workMs: 900 });
+    assert.deepEqual(stopwatch.lap(), { waitMs: 0, workMs: 0 });
   });
 });

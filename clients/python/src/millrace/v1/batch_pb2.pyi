@@ -1,0 +1,261 @@
+from google.protobuf.internal import containers as _containers
+from google.protobuf.internal import enum_type_wrapper as _enum_type_wrapper
+from google.protobuf import descriptor as _descriptor
+from google.protobuf import message as _message
+from collections.abc import Iterable as _Iterable, Mapping as _Mapping
+from typing import ClassVar as _ClassVar, Optional as _Optional, Union as _Union
+
+DESCRIPTOR: _descriptor.FileDescriptor
+
+class Shuffle(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
+    __slots__ = ()
+    SHUFFLE_UNSPECIFIED: _ClassVar[Shuffle]
+    SHUFFLE_FULL: _ClassVar[Shuffle]
+    SHUFFLE_NONE: _ClassVar[Shuffle]
+
+class EndOfEpoch(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
+    __slots__ = ()
+    END_OF_EPOCH_UNSPECIFIED: _ClassVar[EndOfEpoch]
+    END_OF_EPOCH_DROP: _ClassVar[EndOfEpoch]
+    END_OF_EPOCH_PAD: _ClassVar[EndOfEpoch]
+    END_OF_EPOCH_WRAP: _ClassVar[EndOfEpoch]
+
+class CropMode(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
+    __slots__ = ()
+    CROP_MODE_UNSPECIFIED: _ClassVar[CropMode]
+    CROP_MODE_RANDOM: _ClassVar[CropMode]
+    CROP_MODE_CENTER: _ClassVar[CropMode]
+
+class MeanMode(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
+    __slots__ = ()
+    MEAN_MODE_UNSPECIFIED: _ClassVar[MeanMode]
+    MEAN_MODE_IMAGE: _ClassVar[MeanMode]
+    MEAN_MODE_CHANNEL: _ClassVar[MeanMode]
+    MEAN_MODE_NONE: _ClassVar[MeanMode]
+
+class WireDtype(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
+    __slots__ = ()
+    WIRE_DTYPE_UNSPECIFIED: _ClassVar[WireDtype]
+    WIRE_DTYPE_UINT8: _ClassVar[WireDtype]
+    WIRE_DTYPE_FLOAT32: _ClassVar[WireDtype]
+
+class Layout(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
+    __slots__ = ()
+    LAYOUT_UNSPECIFIED: _ClassVar[Layout]
+    LAYOUT_NHWC: _ClassVar[Layout]
+    LAYOUT_NCHW: _ClassVar[Layout]
+
+class ChannelOrder(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
+    __slots__ = ()
+    CHANNEL_ORDER_UNSPECIFIED: _ClassVar[ChannelOrder]
+    CHANNEL_ORDER_BGR: _ClassVar[ChannelOrder]
+    CHANNEL_ORDER_RGB: _ClassVar[ChannelOrder]
+SHUFFLE_UNSPECIFIED: Shuffle
+SHUFFLE_FULL: Shuffle
+SHUFFLE_NONE: Shuffle
+END_OF_EPOCH_UNSPECIFIED: EndOfEpoch
+END_OF_EPOCH_DROP: EndOfEpoch
+END_OF_EPOCH_PAD: EndOfEpoch
+END_OF_EPOCH_WRAP: EndOfEpoch
+CROP_MODE_UNSPECIFIED: CropMode
+CROP_MODE_RANDOM: CropMode
+CROP_MODE_CENTER: CropMode
+MEAN_MODE_UNSPECIFIED: MeanMode
+MEAN_MODE_IMAGE: MeanMode
+MEAN_MODE_CHANNEL: MeanMode
+MEAN_MODE_NONE: MeanMode
+WIRE_DTYPE_UNSPECIFIED: WireDtype
+WIRE_DTYPE_UINT8: WireDtype
+WIRE_DTYPE_FLOAT32: WireDtype
+LAYOUT_UNSPECIFIED: Layout
+LAYOUT_NHWC: Layout
+LAYOUT_NCHW: Layout
+CHANNEL_ORDER_UNSPECIFIED: ChannelOrder
+CHANNEL_ORDER_BGR: ChannelOrder
+CHANNEL_ORDER_RGB: ChannelOrder
+
+class ListDatasetsRequest(_message.Message):
+    __slots__ = ()
+    def __init__(self) -> None: ...
+
+class ListDatasetsResponse(_message.Message):
+    __slots__ = ("splits",)
+    SPLITS_FIELD_NUMBER: _ClassVar[int]
+    splits: _containers.RepeatedCompositeFieldContainer[Split]
+    def __init__(self, splits: _Optional[_Iterable[_Union[Split, _Mapping]]] = ...) -> None: ...
+
+class GetDatasetRequest(_message.Message):
+    __slots__ = ("dataset", "split")
+    DATASET_FIELD_NUMBER: _ClassVar[int]
+    SPLIT_FIELD_NUMBER: _ClassVar[int]
+    dataset: str
+    split: str
+    def __init__(self, dataset: _Optional[str] = ..., split: _Optional[str] = ...) -> None: ...
+
+class GetDatasetResponse(_message.Message):
+    __slots__ = ("split", "labels", "mean")
+    SPLIT_FIELD_NUMBER: _ClassVar[int]
+    LABELS_FIELD_NUMBER: _ClassVar[int]
+    MEAN_FIELD_NUMBER: _ClassVar[int]
+    split: Split
+    labels: _containers.RepeatedCompositeFieldContainer[ClassLabel]
+    mean: Mean
+    def __init__(self, split: _Optional[_Union[Split, _Mapping]] = ..., labels: _Optional[_Iterable[_Union[ClassLabel, _Mapping]]] = ..., mean: _Optional[_Union[Mean, _Mapping]] = ...) -> None: ...
+
+class Split(_message.Message):
+    __slots__ = ("dataset", "split", "version", "num_samples", "height", "width", "channels")
+    DATASET_FIELD_NUMBER: _ClassVar[int]
+    SPLIT_FIELD_NUMBER: _ClassVar[int]
+    VERSION_FIELD_NUMBER: _ClassVar[int]
+    NUM_SAMPLES_FIELD_NUMBER: _ClassVar[int]
+    HEIGHT_FIELD_NUMBER: _ClassVar[int]
+    WIDTH_FIELD_NUMBER: _ClassVar[int]
+    CHANNELS_FIELD_NUMBER: _ClassVar[int]
+    dataset: str
+    split: str
+    version: str
+    num_samples: int
+    height: int
+    width: int
+    channels: int
+    def __init__(self, dataset: _Optional[str] = ..., split: _Optional[str] = ..., version: _Optional[str] = ..., num_samples: _Optional[int] = ..., height: _Optional[int] = ..., width: _Optional[int] = ..., channels: _Optional[int] = ...) -> None: ...
+
+class ClassLabel(_message.Message):
+    __slots__ = ("id", "name")
+    ID_FIELD_NUMBER: _ClassVar[int]
+    NAME_FIELD_NUMBER: _ClassVar[int]
+    id: str
+    name: str
+    def __init__(self, id: _Optional[str] = ..., name: _Optional[str] = ...) -> None: ...
+
+class Mean(_message.Message):
+    __slots__ = ("channel_mean", "channel_std", "image")
+    CHANNEL_MEAN_FIELD_NUMBER: _ClassVar[int]
+    CHANNEL_STD_FIELD_NUMBER: _ClassVar[int]
+    IMAGE_FIELD_NUMBER: _ClassVar[int]
+    channel_mean: _containers.RepeatedScalarFieldContainer[float]
+    channel_std: _containers.RepeatedScalarFieldContainer[float]
+    image: bytes
+    def __init__(self, channel_mean: _Optional[_Iterable[float]] = ..., channel_std: _Optional[_Iterable[float]] = ..., image: _Optional[bytes] = ...) -> None: ...
+
+class StreamBatchesRequest(_message.Message):
+    __slots__ = ("dataset", "split", "version", "seed", "epoch", "step", "num_epochs", "global_batch_size", "rank", "world_size", "shuffle", "end_of_epoch", "transform")
+    DATASET_FIELD_NUMBER: _ClassVar[int]
+    SPLIT_FIELD_NUMBER: _ClassVar[int]
+    VERSION_FIELD_NUMBER: _ClassVar[int]
+    SEED_FIELD_NUMBER: _ClassVar[int]
+    EPOCH_FIELD_NUMBER: _ClassVar[int]
+    STEP_FIELD_NUMBER: _ClassVar[int]
+    NUM_EPOCHS_FIELD_NUMBER: _ClassVar[int]
+    GLOBAL_BATCH_SIZE_FIELD_NUMBER: _ClassVar[int]
+    RANK_FIELD_NUMBER: _ClassVar[int]
+    WORLD_SIZE_FIELD_NUMBER: _ClassVar[int]
+    SHUFFLE_FIELD_NUMBER: _ClassVar[int]
+    END_OF_EPOCH_FIELD_NUMBER: _ClassVar[int]
+    TRANSFORM_FIELD_NUMBER: _ClassVar[int]
+    dataset: str
+    split: str
+    version: str
+    seed: int
+    epoch: int
+    step: int
+    num_epochs: int
+    global_batch_size: int
+    rank: int
+    world_size: int
+    shuffle: Shuffle
+    end_of_epoch: EndOfEpoch
+    transform: Transform
+    def __init__(self, dataset: _Optional[str] = ..., split: _Optional[str] = ..., version: _Optional[str] = ..., seed: _Optional[int] = ..., epoch: _Optional[int] = ..., step: _Optional[int] = ..., num_epochs: _Optional[int] = ..., global_batch_size: _Optional[int] = ..., rank: _Optional[int] = ..., world_size: _Optional[int] = ..., shuffle: _Optional[_Union[Shuffle, str]] = ..., end_of_epoch: _Optional[_Union[EndOfEpoch, str]] = ..., transform: _Optional[_Union[Transform, _Mapping]] = ...) -> None: ...
+
+class Transform(_message.Message):
+    __slots__ = ("crop_size", "crop_mode", "mirror", "mean", "scale", "dtype", "layout", "channel_order")
+    CROP_SIZE_FIELD_NUMBER: _ClassVar[int]
+    CROP_MODE_FIELD_NUMBER: _ClassVar[int]
+    MIRROR_FIELD_NUMBER: _ClassVar[int]
+    MEAN_FIELD_NUMBER: _ClassVar[int]
+    SCALE_FIELD_NUMBER: _ClassVar[int]
+    DTYPE_FIELD_NUMBER: _ClassVar[int]
+    LAYOUT_FIELD_NUMBER: _ClassVar[int]
+    CHANNEL_ORDER_FIELD_NUMBER: _ClassVar[int]
+    crop_size: int
+    crop_mode: CropMode
+    mirror: bool
+    mean: MeanMode
+    scale: float
+    dtype: WireDtype
+    layout: Layout
+    channel_order: ChannelOrder
+    def __init__(self, crop_size: _Optional[int] = ..., crop_mode: _Optional[_Union[CropMode, str]] = ..., mirror: bool = ..., mean: _Optional[_Union[MeanMode, str]] = ..., scale: _Optional[float] = ..., dtype: _Optional[_Union[WireDtype, str]] = ..., layout: _Optional[_Union[Layout, str]] = ..., channel_order: _Optional[_Union[ChannelOrder, str]] = ...) -> None: ...
+
+class BatchFrame(_message.Message):
+    __slots__ = ("epoch", "step", "first_sample", "batch_size", "is_last_step", "sample_shape", "ids", "labels", "crop_y", "crop_x", "flags", "epoch_digest", "pixels")
+    EPOCH_FIELD_NUMBER: _ClassVar[int]
+    STEP_FIELD_NUMBER: _ClassVar[int]
+    FIRST_SAMPLE_FIELD_NUMBER: _ClassVar[int]
+    BATCH_SIZE_FIELD_NUMBER: _ClassVar[int]
+    IS_LAST_STEP_FIELD_NUMBER: _ClassVar[int]
+    SAMPLE_SHAPE_FIELD_NUMBER: _ClassVar[int]
+    IDS_FIELD_NUMBER: _ClassVar[int]
+    LABELS_FIELD_NUMBER: _ClassVar[int]
+    CROP_Y_FIELD_NUMBER: _ClassVar[int]
+    CROP_X_FIELD_NUMBER: _ClassVar[int]
+    FLAGS_FIELD_NUMBER: _ClassVar[int]
+    EPOCH_DIGEST_FIELD_NUMBER: _ClassVar[int]
+    PIXELS_FIELD_NUMBER: _ClassVar[int]
+    epoch: int
+    step: int
+    first_sample: int
+    batch_size: int
+    is_last_step: bool
+    sample_shape: _containers.RepeatedScalarFieldContainer[int]
+    ids: _containers.RepeatedScalarFieldContainer[int]
+    labels: _containers.RepeatedScalarFieldContainer[int]
+    crop_y: _containers.RepeatedScalarFieldContainer[int]
+    crop_x: _containers.RepeatedScalarFieldContainer[int]
+    flags: bytes
+    epoch_digest: str
+    pixels: bytes
+    def __init__(self, epoch: _Optional[int] = ..., step: _Optional[int] = ..., first_sample: _Optional[int] = ..., batch_size: _Optional[int] = ..., is_last_step: bool = ..., sample_shape: _Optional[_Iterable[int]] = ..., ids: _Optional[_Iterable[int]] = ..., labels: _Optional[_Iterable[int]] = ..., crop_y: _Optional[_Iterable[int]] = ..., crop_x: _Optional[_Iterable[int]] = ..., flags: _Optional[bytes] = ..., epoch_digest: _Optional[str] = ..., pixels: _Optional[bytes] = ...) -> None: ...
+
+class GetStatusRequest(_message.Message):
+    __slots__ = ()
+    def __init__(self) -> None: ...
+
+class GetStatusResponse(_message.Message):
+    __slots__ = ("server_version", "uptime_seconds", "is_draining", "streams", "batches_sent", "bytes_sent")
+    SERVER_VERSION_FIELD_NUMBER: _ClassVar[int]
+    UPTIME_SECONDS_FIELD_NUMBER: _ClassVar[int]
+    IS_DRAINING_FIELD_NUMBER: _ClassVar[int]
+    STREAMS_FIELD_NUMBER: _ClassVar[int]
+    BATCHES_SENT_FIELD_NUMBER: _ClassVar[int]
+    BYTES_SENT_FIELD_NUMBER: _ClassVar[int]
+    server_version: str
+    uptime_seconds: float
+    is_draining: bool
+    streams: _containers.RepeatedCompositeFieldContainer[StreamStatus]
+    batches_sent: int
+    bytes_sent: int
+    def __init__(self, server_version: _Optional[str] = ..., uptime_seconds: _Optional[float] = ..., is_draining: bool = ..., streams: _Optional[_Iterable[_Union[StreamStatus, _Mapping]]] = ..., batches_sent: _Optional[int] = ..., bytes_sent: _Optional[int] = ...) -> None: ...
+
+class StreamStatus(_message.Message):
+    __slots__ = ("peer", "dataset", "split", "rank", "world_size", "epoch", "step", "batches_sent", "wire_wait_ratio")
+    PEER_FIELD_NUMBER: _ClassVar[int]
+    DATASET_FIELD_NUMBER: _ClassVar[int]
+    SPLIT_FIELD_NUMBER: _ClassVar[int]
+    RANK_FIELD_NUMBER: _ClassVar[int]
+    WORLD_SIZE_FIELD_NUMBER: _ClassVar[int]
+    EPOCH_FIELD_NUMBER: _ClassVar[int]
+    STEP_FIELD_NUMBER: _ClassVar[int]
+    BATCHES_SENT_FIELD_NUMBER: _ClassVar[int]
+    WIRE_WAIT_RATIO_FIELD_NUMBER: _ClassVar[int]
+    peer: str
+    dataset: str
+    split: str
+    rank: int
+    world_size: int
+    epoch: int
+    step: int
+    batches_sent: int
+    wire_wait_ratio: float
+    def __init__(self, peer: _Optional[str] = ..., dataset: _Optional[str] = ..., split: _Optional[str] = ..., rank: _Optional[int] = ..., world_size: _Optional[int] = ..., epoch: _Optional[int] = ..., step: _Optional[int] = ..., batches_sent: _Optional[int] = ..., wire_wait_ratio: _Optional[float] = ...) -> None: ...

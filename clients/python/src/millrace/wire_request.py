@@ -1,0 +1,50 @@
+"""Stream options as the wire's request."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from millrace.options import Position, StreamOptions
+from millrace.v1 import batch_pb2 as pb
+
+_SHUFFLE: Final = {"full": pb.SHUFFLE_FULL, "none": pb.SHUFFLE_NONE}
+_END_OF_EPOCH: Final = {"drop": pb.END_OF_EPOCH_DROP, "pad": pb.END_OF_EPOCH_PAD, "wrap": pb.END_OF_EPOCH_WRAP}
+_CROP_MODE: Final = {"random": pb.CROP_MODE_RANDOM, "center": pb.CROP_MODE_CENTER}
+_MEAN_MODE: Final = {"image": pb.MEAN_MODE_IMAGE, "channel": pb.MEAN_MODE_CHANNEL, "none": pb.MEAN_MODE_NONE}
+_DTYPE: Final = {"uint8": pb.WIRE_DTYPE_UINT8, "float32": pb.WIRE_DTYPE_FLOAT32}
+_LAYOUT: Final = {"NHWC": pb.LAYOUT_NHWC, "NCHW": pb.LAYOUT_NCHW}
+_CHANNEL_ORDER: Final = {"BGR": pb.CHANNEL_ORDER_BGR, "RGB": pb.CHANNEL_ORDER_RGB}
+
+
+def wire_request(options: StreamOptions, position: Position, version: str, lane: int) -> pb.StreamBatchesRequest:
+    """What is left of a stream from `position` on, for one of its connections.
+
+    Rank r of w is parts r·k to r·k + k − 1 of w·k equal ones, so k connections that ask as ranks of a world k times as large bring
+    the same batch. `version` is the one that the run began with.
+    """
+    transform = options.transform
+    remaining = 0 if options.end_epoch is None else options.end_epoch - position.epoch
+    return pb.StreamBatchesRequest(
+        dataset=options.dataset,
+        split=options.split,
+        version=version,
+        seed=options.seed,
+        epoch=position.epoch,
+        step=position.step,
+        num_epochs=remaining,
+        global_batch_size=options.global_batch_size,
+        rank=options.rank * options.connections + lane,
+        world_size=options.world_size * options.connections,
+        shuffle=_SHUFFLE[options.shuffle],
+        end_of_epoch=_END_OF_EPOCH[options.end_of_epoch],
+        transform=pb.Transform(
+            crop_size=transform.crop_size or 0,
+            crop_mode=_CROP_MODE[transform.crop_mode],
+            mirror=transform.mirror,
+            mean=_MEAN_MODE[transform.mean],
+            scale=transform.scale,
+            dtype=_DTYPE[transform.dtype],
+            layout=_LAYOUT[transform.layout],
+            channel_order=_CHANNEL_ORDER[transform.channel_order],
+        ),
+    )

@@ -1,0 +1,130 @@
+"""A small dataset, prepared as a user would, and real servers of it."""
+
+import contextlib
+import io
+import json
+import subprocess
+import tarfile
+import threading
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+import millrace
+
+REPOSITORY = Path(__file__).parents[3]
+MAIN = REPOSITORY / "dist/cli/main.js"
+NUM_SAMPLES = 203
+SIDE = 40
+NUM_CLASSES = 5
+
+
+def fixture_pixels(sample_id: int) -> np.ndarray:
+    """The pixels of a sample as stored, uint8 [C, H, W] in B, G, R order: noise that depends on the id alone."""
+    return np.random.default_rng(sample_id).integers(0, 256, (3, SIDE, SIDE), dtype=np.uint8)
+
+
+def run_millrace(*arguments: str) -> None:
+    subprocess.run(["node", str(MAIN), *arguments], check=True, stdout=subprocess.DEVNULL)
+
+
+@pytest.fixture(scope="session")
+def root(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A root with the prepared split noise/train; sample i has label i % NUM_CLASSES."""
+    folder = tmp_path_factory.mktemp("root")
+    (folder / "archives").mkdir()
+    with tarfile.open(folder / "archives/noise.tar", "w") as archive:
+        for i in range(NUM_SAMPLES):
+            png = io.BytesIO()
+            Image.fromarray(fixture_pixels(i)[::-1].transpose(1, 2, 0).copy()).save(png, "PNG")
+            member = tarfile.TarInfo(f"train/class{i % NUM_CLASSES}/{i:04d}.png")
+            member.size = png.tell()
+            png.seek(0)
+            archive.addfile(member, png)
+    dataset = folder / "noise.yaml"
+    dataset.write_text(
+        "name: noise\nabout: noise\narchives: [{ file: noise.tar }]\n"
+        "splits: { train: { archive: noise.tar, prefix: train/, labels: { from: folder } } }\n"
+    )
+    run_millrace(
+        "prepare", str(dataset), "--root", str(folder), "--size", str(SIDE), "--no-shuffle", "--shard-samples", "50"
+    )
+    return folder
+
+
+class Server:
+    """A batch server as a process of its own."""
+
+    def __init__(self, root: Path, port: str = "0") -> None:
+        command = ["node", str(MAIN), "serve", "--root", str(root), "--port", port, "--json"]
+        self.process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
+        assert self.process.stdout is not None
+        for line in self.process.stdout:
+            event = json.loads(line)
+            if event.get("event") == "listening":
+                self.address: str = event["address"]
+                return
+        raise RuntimeError(f"{' '.join(command)} ended without listening")
+
+    def kill(self) -> None:
+        """With kill -9. May be called twice."""
+        self.process.kill()
+        self.process.wait()
+        if self.process.stdout is not None:
+            self.process.stdout.close()
+
+    def __enter__(self) -> "Server":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.kill()
+
+
+StartServer = Callable[[], Server]
+
+
+@pytest.fixture
+def start_server(root: Path) -> Iterator[StartServer]:
+    """Starts servers of the root, which end with the test."""
+    with contextlib.ExitStack() as stack:
+
+        def start() -> Server:
+            server = Server(root)
+            stack.callback(server.kill)
+            return server
+
+        yield start
+
+
+@pytest.fixture(scope="session")
+def server(root: Path) -> Iterator[Server]:
+    """One for all tests that do it no harm."""
+    with Server(root) as server:
+        yield server
+
+
+@pytest.fixture
+def client(server: Server) -> Iterator[millrace.Client]:
+    with millrace.connect(server.address) as client:
+        yield client
+
+
+@pytest.fixture(autouse=True)
+def _no_thread_is_left() -> Iterator[None]:
+    yield
+    assert lane_threads() == []
+
+
+def lane_threads() -> list[str]:
+    """Our receiving threads that run now, by the system's own count (gRPC's idle ones are not ours to end)."""
+    return [thread.name for thread in threading.enumerate() if thread.name.startswith("millrace-")]
+
+
+def assert_same(got: millrace.Batch, expected: millrace.Batch) -> None:
+    """To the last bit."""
+    assert (got.epoch, got.step, got.is_last_step) == (expected.epoch, expected.step, expected.is_last_step)
+    for name in ("images", "labels", "ids", "crop_y", "crop_x", "is_mirrored", "is_valid"):
+        np.testing.assert_array_equal(getattr(got, name), getattr(expected, name), err_msg=name)
