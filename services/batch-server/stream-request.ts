@@ -45,6 +45,8 @@ export async function planStream(request: StreamBatchesRequest, splits: readonly
   const numViews = numViewsOf(transform);
   const worldSize = request.worldSize === 0 ? 1 : request.worldSize;
   const { globalBatchSize, epoch, step, numEpochs } = request;
+  checkNumber(request.seed, 'seed', 0, Number.MAX_SAFE_INTEGER);
+  checkNumber(step, 'step', 0, Number.MAX_SAFE_INTEGER);
   checkNumber(globalBatchSize, 'global_batch_size', 1, MAX_GLOBAL_BATCH / numViews);
   check(
     globalBatchSize % worldSize === 0,

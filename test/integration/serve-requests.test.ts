@@ -12,6 +12,9 @@ const NUM_SAMPLES = 37;
 /** A number that no enum of the wire has. */
 const NO_ENUM = 99 as never;
 
+/** As a uint64 it goes over the wire. */
+const TOO_LARGE = 2 ** 60;
+
 type Case<Change> = readonly [field: string, what: string, change: Change];
 
 /** Sources of the fixture, but for what is said. */
@@ -75,6 +78,9 @@ const CASES: readonly Case<RequestChange>[] = [
   ['rank', 'outside its world', { rank: 1 }],
   ['rank', 'huge', { rank: 2 ** 32 - 1 }],
   ['epoch', 'huge', { epoch: 2 ** 32 - 1 }],
+  ['seed', 'no number of JavaScript', { seed: TOO_LARGE }],
+  ['step', 'no number of JavaScript', { step: TOO_LARGE }],
+  ['selection.ids', 'no number of JavaScript', { selection: { ids: [1, TOO_LARGE] } }],
   ['shuffle', 'a number that is none', { shuffle: NO_ENUM }],
   ['end_of_epoch', 'a number that is none', { endOfEpoch: NO_ENUM }],
   ['block_samples', 'huge', { blockSamples: 2 ** 32 - 1 }],
