@@ -32,7 +32,7 @@ test: build tools python-tools swiftshader ## all tests
 	@$(with_vulkan) $(BIN)/mocha
 	@cd $(PYTHON) && .venv/bin/pytest
 
-build: dist/.stamp dist/lib/pixels/kernels.wasm turbojpeg ## compile, with everything that needs installing
+build: dist/.stamp dist/lib/pixels/kernels.wasm dist/lib/pixels/sample-kernels.wasm turbojpeg ## compile, with everything that needs installing
 
 lint: node_modules/.stamp python-tools ## types, style, who imports whom, deployment files, and whether generated code is up to date
 	$(call need,docker-compose,docker-compose)
@@ -76,6 +76,11 @@ native-cpu: ## native TensorFlow for the trainer, on CPUs (README, Backends)
 native-gpu: ## native TensorFlow for the trainer, on NVIDIA's GPUs with CUDA
 	@$(NODE_HEADERS) native/install.sh gpu "$(LIBTENSORFLOW)"
 
+bench-prepare: build tools ## prepare beside OpenCV + py-lmdb, and what C can do (about eight minutes)
+	$(call need,gcc,gcc)
+	$(call need,/usr/bin/time,time)
+	@node dist/bench/main.js prepare
+
 coverage: build tools swiftshader ## all tests, with coverage of lines
 	@$(with_vulkan) $(BIN)/c8 --src . --include 'dist/**' --exclude 'dist/test/**' $(BIN)/mocha
 
@@ -87,8 +92,13 @@ dist/.stamp: node_modules/.stamp tsconfig.json $(SOURCES)
 	@touch $@
 
 # The inner loops of resizing, AssemblyScript to WebAssembly.
-dist/lib/pixels/kernels.wasm: node_modules/.stamp $(wildcard lib/pixels/kernels/*)
+dist/lib/pixels/kernels.wasm: node_modules/.stamp $(wildcard lib/pixels/kernels/*.*)
 	$(BIN)/asc --config lib/pixels/kernels/asconfig.json
+	@touch $@
+
+# That of batch assembly, in memory that threads share.
+dist/lib/pixels/sample-kernels.wasm: node_modules/.stamp $(wildcard lib/pixels/kernels/samples/*)
+	$(BIN)/asc --config lib/pixels/kernels/samples/asconfig.json
 	@touch $@
 
 # Decoding goes twice as fast with libturbojpeg; without it sharp decodes, to the same pixels.

@@ -2,6 +2,8 @@
 import { benchDownload } from './download.js';
 import { benchOrder } from './order.js';
 import { benchPixels } from './pixels.js';
+import { benchPrepare } from './prepare.js';
+import { benchPrepareMemory } from './prepare-memory.js';
 import { benchServe } from './serve.js';
 
 const BENCHES: Readonly<Record<string, () => void | Promise<void>>> = {
@@ -9,12 +11,18 @@ const BENCHES: Readonly<Record<string, () => void | Promise<void>>> = {
   download: benchDownload,
   pixels: benchPixels,
   serve: benchServe,
+  prepare: benchPrepare,
+};
+
+/** Benches that take too long to be run unless they are named. */
+const LONG_BENCHES: typeof BENCHES = {
+  'prepare-memory': benchPrepareMemory,
 };
 
 const asked = process.argv.slice(2);
-const unknown = asked.find((name) => !(name in BENCHES));
+const unknown = asked.find((name) => !(name in BENCHES || name in LONG_BENCHES));
 if (unknown !== undefined) {
-  console.error(`unknown bench "${unknown}"; there is ${Object.keys(BENCHES).join(', ')}`);
+  console.error(`unknown bench "${unknown}"; there is ${Object.keys({ ...BENCHES, ...LONG_BENCHES }).join(', ')}`);
   process.exit(2);
 }
-for (const name of asked.length > 0 ? asked : Object.keys(BENCHES)) await BENCHES[name]();
+for (const name of asked.length > 0 ? asked : Object.keys(BENCHES)) await (BENCHES[name] ?? LONG_BENCHES[name])();

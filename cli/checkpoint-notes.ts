@@ -12,6 +12,10 @@ const notesSchema = z.object({
   meanMode: z.enum(['channel', 'image']),
   /** Grey levels, B, G, R. */
   channelMean: z.array(z.number()),
+  /** How an image became a sample of that shape. Checkpoints that do not say are of before there was a choice to tell of. */
+  preparation: z
+    .object({ resize: z.enum(['caffe', 'area']), fit: z.enum(['exact', 'cover']) })
+    .default({ resize: 'caffe', fit: 'exact' }),
   /** Factor on the pixels after the mean has gone. */
   scale: z.number(),
 });
@@ -24,8 +28,15 @@ export function annotate(
   info: DatasetInfo,
   { mean: meanMode, scale }: Pick<RunSettings, 'mean' | 'scale'>,
 ): Record<string, string> {
-  const { classes, shape, mean } = info;
-  const notes: CheckpointNotes = { classes: [...classes], shape, meanMode, channelMean: [...mean.channels], scale };
+  const { classes, shape, mean, preparation } = info;
+  const notes: z.input<typeof notesSchema> = {
+    classes: [...classes],
+    shape,
+    meanMode,
+    channelMean: [...mean.channels],
+    preparation,
+    scale,
+  };
   return { [NAME]: JSON.stringify(notes) };
 }
 

@@ -4,23 +4,25 @@ import { findDataset } from '../lib/catalog/catalog.js';
 import type { Dataset } from '../lib/catalog/dataset-schema.js';
 import { UsageError } from '../lib/core/errors.js';
 import { BACKEND_NAMES } from '../services/trainer/backend/backend.js';
-import { MODEL_NAMES } from '../services/trainer/models/catalog.js';
+import { MODEL_NAMES, type ModelName } from '../services/trainer/models/catalog.js';
 import type { LearningRate } from '../services/trainer/solver/learning-rate.js';
 import { PRESETS } from '../services/trainer/solver/presets.js';
 import { UPDATE_RULE_NAMES } from '../services/trainer/solver/update-rules.js';
 import { mergeSettings, type PartialRunSettings, type RunSettings } from '../services/trainer/train/run-settings.js';
+import { datasetOfSource, readCaffeSolver, type CaffeSolver } from './caffe-solver.js';
 import { integerFlag, numberFlag } from './command.js';
 import { streamFlagsSchema } from './stream-flags.js';
 
 export const trainFlagsSchema = streamFlagsSchema.extend({
-  dataset: z.string(),
+  dataset: z.string().optional(),
+  solver: z.string().optional(),
   server: z.array(z.string().regex(/:\d+$/, 'expected host:port')).default(['127.0.0.1:50051']),
   tlsCa: z.string().optional(),
-  split: z.string().default('train'),
+  split: z.string().optional(),
   testSplit: z.string().default('val'),
   rank: integerFlag(0).default(0),
   worldSize: integerFlag(1).default(1),
-  model: z.enum(MODEL_NAMES).default('small-convnet'),
+  model: z.enum(MODEL_NAMES).optional(),
   backend: z.enum(BACKEND_NAMES).default('auto'),
   batchSize: integerFlag(1, 65_536).optional(),
   crop: integerFlag(1, 8_192).optional(),
@@ -48,13 +50,13 @@ export const trainFlagsSchema = streamFlagsSchema.extend({
 export type TrainFlags = z.output<typeof trainFlagsSchema>;
 
 /** The name that servers know a dataset by, and its training defaults when it is known here. */
-export interface TrainTarget {
+interface TrainTarget {
   readonly name: string;
   readonly defaults: Partial<Dataset['train']>;
 }
 
 /** A name that nobody here knows may still be known to the server: then there are no defaults. */
-export async function findTrainTarget(nameOrFile: string): Promise<TrainTarget> {
+async function findTrainTarget(nameOrFile: string): Promise<TrainTarget> {
   try {
     const dataset = await findDataset(nameOrFile);
     return { name: dataset.name, defaults: dataset.train };
@@ -66,13 +68,45 @@ export async function findTrainTarget(nameOrFile: string): Promise<TrainTarget> 
   }
 }
 
-/** The settings of a run: the flags over the model's preset, for a reference model, or else the dataset's own defaults. */
-export function settingsOf(flags: TrainFlags, defaults: TrainTarget['defaults']): RunSettings {
-  const { model } = flags;
-  const base: PartialRunSettings =
-    model === 'small-convnet'
-      ? { ...defaults, solver: { learningRate: fixedRate(defaults.learningRate) } }
-      : PRESETS[model];
+/** What to train on what, and how. */
+export interface TrainPlan {
+  /** Name of the dataset, as servers know it. */
+  readonly dataset: string;
+  readonly split: string;
+  readonly modelName: ModelName;
+  readonly settings: RunSettings;
+  readonly solver: CaffeSolver | undefined;
+}
+
+/** Throws UsageError when it is not said what to train on; what reading the solver's files throws. */
+export async function planTraining(flags: TrainFlags): Promise<TrainPlan> {
+  const solver = flags.solver === undefined ? undefined : await readCaffeSolver(flags.solver);
+  const source = flags.dataset ?? (solver && datasetOfSource(solver.net.source));
+  if (source === undefined)
+    throw new UsageError('<dataset>', '<dataset>: name the dataset to train on, or give --solver');
+  const { name, defaults } = await findTrainTarget(typeof source === 'string' ? source : source.dataset);
+  const split = flags.split ?? (typeof source === 'string' ? 'train' : source.split);
+  if (solver !== undefined && flags.model === undefined && solver.net.model === undefined) {
+    throw new UsageError(
+      '--model',
+      `--model: the net "${solver.net.name}" is none of ${MODEL_NAMES.join(', ')}; name the one that it is`,
+    );
+  }
+  const modelName = flags.model ?? solver?.net.model ?? 'small-convnet';
+  const settings = settingsOf(flags, solver?.settings ?? defaultsOf(modelName, defaults));
+  return { dataset: name, split, modelName, settings, solver };
+}
+
+/** The preset of a reference model, or else the dataset's own defaults. */
+function defaultsOf(model: ModelName, defaults: TrainTarget['defaults']): PartialRunSettings {
+  if (model !== 'small-convnet') return PRESETS[model];
+  const { learningRate: baseRate, ...others } = defaults;
+  if (baseRate === undefined) return others;
+  return { ...others, solver: { learningRate: { policy: { type: 'fixed', baseRate }, numWarmUpSteps: 0 } } };
+}
+
+/** The flags over what there is without them. */
+function settingsOf(flags: TrainFlags, base: PartialRunSettings): RunSettings {
   const { learningRate } = mergeSettings(base).solver;
   return mergeSettings(base, {
     batchSize: flags.batchSize,
@@ -94,10 +128,6 @@ export function settingsOf(flags: TrainFlags, defaults: TrainTarget['defaults'])
       labelSmoothing: flags.labelSmoothing,
     },
   });
-}
-
-function fixedRate(baseRate: number | undefined): LearningRate | undefined {
-  return baseRate === undefined ? undefined : { policy: { type: 'fixed', baseRate }, numWarmUpSteps: 0 };
 }
 
 function changedRate({ policy, numWarmUpSteps }: LearningRate, flags: TrainFlags): LearningRate {

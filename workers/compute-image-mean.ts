@@ -3,7 +3,8 @@
  * a tenth of a grey level against the exact mean that `prepare` makes; this one is for who needs Caffe's own file.
  */
 import { messageOf, MillraceError, throwIfAborted } from '../lib/core/errors.js';
-import { numElements } from '../lib/core/tensor.js';
+import { numElements, type SampleShape } from '../lib/core/tensor.js';
+import { FloatSums } from '../lib/pixels/float-sums.js';
 import { createSampleDecoder, type SamplePixels } from '../lib/pixels/sample-decoder.js';
 import { findTurbojpeg } from '../lib/pixels/turbojpeg.js';
 import { readEnvironment } from '../lib/platform/environment.js';
@@ -33,16 +34,19 @@ export async function computeImageMean(
   const fail = (what: string): never => {
     throw new MillraceError('ERR_VERIFICATION', `${databaseFolder}: ${what}`, { context: { path: databaseFolder } });
   };
-  let mean: MeanImage | undefined;
+  let imageShape: SampleShape | undefined;
+  let sums = new FloatSums(0);
   let numImages = 0;
   const add = (key: string, { shape, data }: SamplePixels): void => {
-    mean ??= { shape: { ...shape }, data: new Float32Array(numElements(shape)) };
-    const sums = mean.data;
-    if (data.length !== sums.length) {
-      fail(`record "${key}" has ${data.length} bytes of pixels, the first one ${sums.length}`);
+    if (imageShape === undefined) {
+      imageShape = { ...shape };
+      sums = new FloatSums(numElements(shape));
     }
-    // A Float32Array rounds at each store, which is float32 addition.
-    for (let i = 0; i < sums.length; i++) sums[i] += data[i];
+    const numValues = sums.sums.length;
+    if (data.length !== numValues) {
+      fail(`record "${key}" has ${data.length} bytes of pixels, the first one ${numValues}`);
+    }
+    sums.add(data);
     numImages++;
   };
   const { turbojpeg } = findTurbojpeg(readEnvironment().turbojpeg);
@@ -60,9 +64,9 @@ export async function computeImageMean(
     onProgress(numImages, total);
     throwIfAborted(signal);
   }
-  if (mean === undefined) return fail('there are no records');
-  for (let i = 0; i < mean.data.length; i++) mean.data[i] /= Math.fround(numImages);
-  return mean;
+  if (imageShape === undefined) return fail('there are no records');
+  // Float32 by float32, and the quotient rounded to float32 again.
+  return { shape: imageShape, data: sums.sums.map((sum) => sum / Math.fround(numImages)) };
 }
 
 interface Turn {

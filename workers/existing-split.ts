@@ -10,18 +10,28 @@ import type { SplitPlan } from './plan.js';
 export async function findExistingSplit(folder: string, plan: SplitPlan): Promise<AnyManifest | undefined> {
   const manifest = await readManifest(folder);
   if (manifest === undefined) return undefined;
-  const there = factsOf(manifest.options, manifest.source.archives);
+  const onDisk = factsOf(manifest.options, manifest.source.archives);
   const asked = factsOf(plan.options, plan.source.files);
-  const names = new Set([...there.keys(), ...asked.keys()]);
-  const differences = [...names]
-    .filter((name) => there.get(name) !== asked.get(name))
-    .map((name) => `  ${name}: there ${there.get(name) ?? 'nothing'}, asked ${asked.get(name) ?? 'nothing'}`);
+  const names = [...new Set([...onDisk.keys(), ...asked.keys()])];
+  const differences = names
+    .map((name): Row => [name, onDisk.get(name) ?? 'none', asked.get(name) ?? 'none'])
+    .filter(([, there, here]) => there !== here);
   if (differences.length === 0) return manifest;
   throw new MillraceError(
     'ERR_OPTIONS_DIFFER',
-    `${folder} was made differently:\n${differences.join('\n')}\nask for the same, remove the folder, or choose another name with --as`,
-    { context: { path: folder } },
+    `${folder} was made differently:\n${tableOf([['', 'on disk', 'asked'], ...differences])}\n` +
+      'ask for the same, remove the folder, or choose another name with --as',
+    { context: { path: folder, differences: differences.map(([name]) => name).join(',') } },
   );
+}
+
+type Row = readonly [name: string, onDisk: string, asked: string];
+
+function tableOf(rows: readonly Row[]): string {
+  const widths = [0, 1].map((column) => Math.max(...rows.map((row) => row[column].length)));
+  return rows
+    .map(([name, onDisk, asked]) => `  ${name.padEnd(widths[0])}  ${onDisk.padEnd(widths[1])}  ${asked}`)
+    .join('\n');
 }
 
 function factsOf(
@@ -29,7 +39,10 @@ function factsOf(
   files: readonly AnyManifest['source']['archives'][number][],
 ): Map<string, string> {
   return new Map([
-    ...Object.entries(options).map(([name, value]): [string, string] => [name, String(value)]),
+    // An option that is undefined is as good as one that is not there.
+    ...Object.entries(options).flatMap(([name, value]): [string, string][] =>
+      value === undefined ? [] : [[name, String(value)]],
+    ),
     ...files.map(({ file, md5 }): [string, string] => [file, `MD5 ${md5}`]),
   ]);
 }

@@ -1,52 +1,72 @@
 import type { Command } from 'commander';
 import { readFile } from 'node:fs/promises';
 import { z } from 'zod';
-import { messageOf, MillraceError, UsageError } from '../../lib/core/errors.js';
-import { copyCrop } from '../../lib/core/crop.js';
-import { completeTransform } from '../../lib/core/presets.js';
-import { numElements } from '../../lib/core/tensor.js';
-import { createMeanSubtractor, windowOf, type Mean } from '../../lib/core/transform.js';
+import { messageOf, MillraceError } from '../../lib/core/errors.js';
 import { createPixelPipeline, type PixelPipeline } from '../../lib/pixels/pixel-pipeline.js';
 import { findTurbojpeg } from '../../lib/pixels/turbojpeg.js';
-import { decodeBlobProto } from '../../lib/shards/blob-proto.js';
 import { BACKEND_NAMES, openBackend } from '../../services/trainer/backend/backend.js';
-import { openClassifier, type Prediction } from '../../services/trainer/train/classifier.js';
-import { notesOf, type CheckpointNotes } from '../checkpoint-notes.js';
+import { createClassifier, type Prediction } from '../../services/trainer/train/classifier.js';
 import { defineCommand } from '../command.js';
+import { createViews } from '../image-views.js';
+import { CAFFE_MODELS, readTrainedModel } from '../trained-model.js';
 
-/** `millrace classify <image...>`: the likeliest classes of pictures, by a checkpoint of `millrace train`. */
+const NUM_CROPS = 10;
+
+/** `millrace classify <image...>`: the likeliest classes of pictures, by a checkpoint of `millrace train` or a caffemodel. */
 export function addClassifyCommand(program: Command): void {
   defineCommand(program, {
     usage: 'classify <images...>',
-    summary: 'the five likeliest classes of each picture, by a checkpoint of "millrace train"',
+    summary: 'the five likeliest classes of each picture, by a checkpoint of "millrace train" or by a caffemodel',
     examples: [
       'millrace classify cat.jpg --checkpoint .millrace/runs/imagenette-160/step-00001000.safetensors',
-      'millrace classify *.jpg --checkpoint run.safetensors --mean-file mean.binaryproto',
+      'millrace classify *.jpg --checkpoint run.safetensors --mean-file mean.binaryproto --ten-crop',
+      'millrace classify cat.jpg --caffemodel bvlc_googlenet.caffemodel --model googlenet --synset-words synset_words.txt',
     ],
     flags: (command) =>
       command
-        .requiredOption('--checkpoint <file>', 'weights, as "millrace train" leaves them')
-        .option('--mean-file <file>', 'mean image (BlobProto), for a checkpoint that was trained with --mean image')
+        .option('--checkpoint <file>', 'weights, as "millrace train" leaves them')
+        .option('--caffemodel <file>', 'weights, as Caffe leaves them; with --model and --synset-words')
+        .option('--model <name>', `what the caffemodel is: ${CAFFE_MODELS.join(', ')}`)
+        .option(
+          '--synset-words <file>',
+          'class names for the caffemodel, "<id> <words>" a line in the order of the labels',
+        )
+        .option('--mean-file <file>', 'mean image (BlobProto), for weights that were trained with one')
+        .option('--mean-value <b,g,r>', 'mean per channel for the caffemodel (default: 104,117,123)')
+        .option(
+          '--ten-crop',
+          'average over the corners and the middle, each mirrored too, in place of the middle alone',
+        )
         .option('--backend <name>', `${BACKEND_NAMES.join(', ')} (default: auto, the fastest that is here)`),
     schema: z.object({
       images: z.array(z.string()),
-      checkpoint: z.string(),
+      checkpoint: z.string().optional(),
+      caffemodel: z.string().optional(),
+      model: z.enum(CAFFE_MODELS).optional(),
+      synsetWords: z.string().optional(),
       meanFile: z.string().optional(),
+      meanValue: z
+        .string()
+        .regex(/^\d+(\.\d+)?(,\d+(\.\d+)?){2}$/, 'expected three numbers with commas between them, as 104,117,123')
+        .transform((text) => text.split(',').map(Number))
+        .optional(),
+      tenCrop: z.boolean().default(false),
       backend: z.enum(BACKEND_NAMES).default('auto'),
     }),
-    async action({ images, checkpoint: path, meanFile, backend: backendName }, { environment, result }) {
+    async action({ images, tenCrop, backend: backendName, ...flags }, { environment, result }) {
+      const { model, weights, notes, mean } = await readTrainedModel(flags);
+      const views = createViews(notes, mean, model.inputShape[0], tenCrop ? 'ten' : 'center');
+      const pipeline = createPixelPipeline({
+        resize: { ...notes.preparation, size: notes.shape },
+        turbojpeg: findTurbojpeg(environment.turbojpeg).turbojpeg,
+      });
       const backend = await openBackend(backendName, { allowSoftwareGpu: environment.allowSoftwareGpu });
-      const classifier = await openClassifier(backend, path);
+      const classifier = createClassifier(backend, model, weights);
       try {
-        const notes = notesOf(classifier.checkpoint.annotations, path);
-        const pipeline = createPixelPipeline({
-          resize: { resize: 'caffe', fit: 'exact', size: notes.shape },
-          turbojpeg: findTurbojpeg(environment.turbojpeg).turbojpeg,
-        });
-        const prepare = createPreparation(notes, classifier.model.inputShape[0], await readMean(notes, meanFile));
         const answers: { image: string; guesses: (Prediction & { id: string; name: string })[] }[] = [];
         for (const image of images) {
-          const [guesses] = await classifier.classify(prepare(await readImage(image, pipeline)));
+          const pixels = views(await readImage(image, pipeline));
+          const [guesses] = await classifier.classify(pixels, tenCrop ? NUM_CROPS : 1);
           answers.push({ image, guesses: guesses.map((guess) => ({ ...guess, ...notes.classes[guess.label] })) });
         }
         result({ images: answers }, answers.map(({ image, guesses }) => describe(image, guesses)).join('\n'));
@@ -76,36 +96,6 @@ async function readImage(path: string, pipeline: PixelPipeline): Promise<Uint8Ar
       context: { path },
     });
   }
-}
-
-async function readMean({ meanMode, channelMean }: CheckpointNotes, meanFile: string | undefined): Promise<Mean> {
-  if (meanMode === 'channel') return { image: new Float32Array(), channels: channelMean };
-  if (meanFile === undefined) {
-    throw new UsageError(
-      '--mean-file',
-      '--mean-file: this checkpoint was trained with a mean image; give its mean.binaryproto',
-    );
-  }
-  return { image: decodeBlobProto(await readFile(meanFile), meanFile).data, channels: channelMean };
-}
-
-/** What a test batch goes through: centre crop, mean. */
-function createPreparation(
-  { shape, meanMode, scale }: CheckpointNotes,
-  cropSize: number,
-  mean: Mean,
-): (pixels: Uint8Array) => Float32Array {
-  const transform = completeTransform({ cropSize, cropMode: 'center', mean: meanMode, scale, dtype: 'float32' });
-  const subtractor = createMeanSubtractor(transform, shape, mean);
-  const window = windowOf(transform, shape, 0, 0, 0);
-  const size = numElements({ ...shape, height: cropSize, width: cropSize });
-  return (pixels) => {
-    const cropped = new Uint8Array(size);
-    copyCrop(cropped, 0, pixels, shape, window, transform.layout, transform.channelOrder);
-    const image = new Float32Array(size);
-    subtractor.subtract(image, cropped, 0, window);
-    return image;
-  };
 }
 
 function describe(image: string, guesses: readonly (Prediction & { id: string; name: string })[]): string {

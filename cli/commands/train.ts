@@ -4,6 +4,7 @@ import { MillraceError } from '../../lib/core/errors.js';
 import type { TransformOptions } from '../../lib/core/presets.js';
 import { BACKEND_NAMES, openBackend } from '../../services/trainer/backend/backend.js';
 import { connect, type Client, type StreamOptions } from '../../services/trainer/client/client.js';
+import { withMultipliersOf } from '../../services/trainer/caffe/net-prototxt.js';
 import { createModel, MODEL_NAMES } from '../../services/trainer/models/catalog.js';
 import { numParametersOf } from '../../services/trainer/models/model.js';
 import { UPDATE_RULE_NAMES } from '../../services/trainer/solver/update-rules.js';
@@ -12,29 +13,32 @@ import type { TrainResult } from '../../services/trainer/train/options.js';
 import { train } from '../../services/trainer/train/train.js';
 import { annotate } from '../checkpoint-notes.js';
 import { defineCommand, type CommandContext } from '../command.js';
-import { findTrainTarget, settingsOf, trainFlagsSchema, type TrainFlags } from '../train-settings.js';
+import { planTraining, trainFlagsSchema, type TrainFlags, type TrainPlan } from '../train-settings.js';
 import { addStreamFlags, augmentationOf, orderOf } from '../stream-flags.js';
 import { readPem } from './listen-flags.js';
 
 /** `millrace train <dataset>`: a training run fed by batch servers, here or elsewhere. */
 export function addTrainCommand(program: Command): void {
   defineCommand(program, {
-    usage: 'train <dataset>',
+    usage: 'train [dataset]',
     summary: 'train a model on batches of one or more servers; the same command again goes on from the last snapshot',
     examples: [
       'millrace train sample',
       'millrace train imagenette-160 --server feeder-1:50051 feeder-2:50051 --steps 2000',
+      'millrace train ilsvrc2012 --model caffenet --server feeder-1:50051',
+      'millrace train ilsvrc2012 --solver models/bvlc_googlenet/quick_solver.prototxt',
       'millrace train flowers --server feeder-1:50051 --tls-ca ca.pem --batch-size 64 --crop 112',
     ],
     flags: (command) =>
       addStreamFlags(command)
+        .option('--solver <file>', "Caffe's solver.prototxt: settings, with those of the net that it names")
         .option('--server <host:port...>', 'batch servers, the first one tried first (default: 127.0.0.1:50051)')
         .option('--tls-ca <file>', 'certificate authority of the servers, PEM (default: no TLS)')
-        .option('--split <name>', 'split to learn from (default: train)')
+        .option('--split <name>', "split to learn from (default: the solver's source, or train)")
         .option('--test-split <name>', 'split to test on (default: val)')
         .option('--rank <number>', 'which part of each global batch is for this trainer (default: 0)')
         .option('--world-size <count>', 'trainers that share each global batch (default: 1)')
-        .option('--model <name>', `${MODEL_NAMES.join(', ')} (default: small-convnet)`)
+        .option('--model <name>', `${MODEL_NAMES.join(', ')} (default: the solver's net, or small-convnet)`)
         .option('--backend <name>', `${BACKEND_NAMES.join(', ')} (default: auto, the fastest that is here)`)
         .option(
           '--batch-size <count>',
@@ -73,6 +77,7 @@ export function addTrainCommand(program: Command): void {
         .option('--resume <how>', 'auto (default): from the newest checkpoint; never: begin anew'),
     schema: trainFlagsSchema,
     async action(flags, context) {
+      const plan = await planTraining(flags);
       const tls = flags.tlsCa === undefined ? undefined : { rootCertificates: await readPem('--tls-ca', flags.tlsCa) };
       const client = connect({
         servers: flags.server,
@@ -86,7 +91,7 @@ export function addTrainCommand(program: Command): void {
           }),
       });
       try {
-        await trainWith(client, flags, context);
+        await trainWith(client, plan, flags, context);
       } finally {
         client.close();
       }
@@ -94,14 +99,14 @@ export function addTrainCommand(program: Command): void {
   });
 }
 
-async function trainWith(client: Client, flags: TrainFlags, context: CommandContext): Promise<void> {
+async function trainWith(client: Client, plan: TrainPlan, flags: TrainFlags, context: CommandContext): Promise<void> {
   const { environment, root, reporter, signal, result } = context;
-  const { name, defaults } = await findTrainTarget(flags.dataset);
-  const info = await client.dataset(name, flags.split);
+  const { dataset: name, split, settings, solver } = plan;
+  for (const note of solver?.notes ?? []) reporter.event('note', note);
+  const info = await client.dataset(name, split);
   if (info.classes.length === 0) {
-    throw new MillraceError('ERR_NOT_FOUND', `${name}/${flags.split} has no classes to learn; its dataset names none`);
+    throw new MillraceError('ERR_NOT_FOUND', `${name}/${split} has no classes to learn; its dataset names none`);
   }
-  const settings = settingsOf(flags, defaults);
   const { batchSize, seed } = settings;
   const side = Math.min(info.shape.height, info.shape.width);
   const wanted = settings.cropSize;
@@ -117,7 +122,7 @@ async function trainWith(client: Client, flags: TrainFlags, context: CommandCont
   const { rank, worldSize } = flags;
   const stream: StreamOptions = {
     dataset: name,
-    split: flags.split,
+    split,
     batchSize,
     rank,
     worldSize,
@@ -138,12 +143,13 @@ async function trainWith(client: Client, flags: TrainFlags, context: CommandCont
     endOfEpoch: 'pad',
     selection: { classes: flags.classes },
     // What a model has learnt without is also taken from what it is tested on.
-    meanOf: { dataset: name, split: flags.split },
+    meanOf: { dataset: name, split },
     transform: { ...transform, cropMode: 'center', mirror: false },
   };
 
   const backend = await openBackend(flags.backend, { allowSoftwareGpu: environment.allowSoftwareGpu });
-  const model = createModel(flags.model, [cropSize, cropSize, info.shape.channels], info.classes.length);
+  const plain = createModel(plan.modelName, [cropSize, cropSize, info.shape.channels], info.classes.length);
+  const model = solver === undefined ? plain : withMultipliersOf(solver.net, plain);
   reporter.event(
     'backend',
     `${model.name} (${numParametersOf(model).toLocaleString('en')} parameters) on ${backend.name}: ${backend.device}`,

@@ -39,6 +39,8 @@ export type ErrorCode =
   | 'ERR_DISK'
   /** The server is going away; another one, or a later try, may serve. */
   | 'ERR_UNAVAILABLE'
+  /** The server has given out all that it has to give; another one, or a later try, may serve. */
+  | 'ERR_OVER_LIMIT'
   /** The backend (wasm, cpu, …) cannot be had. */
   | 'ERR_BACKEND'
   /** A training run's loss is no number any more. */

@@ -37,6 +37,7 @@ export interface KernelExports {
     height: number,
   ): void;
   addMoments(images: number, numImages: number, numBytes: number, sums: number, squares: number): void;
+  addFloats(image: number, numBytes: number, sums: number): void;
 }
 
 /** Compiled once a process, so that code V8 has optimised stays. */

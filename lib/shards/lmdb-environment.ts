@@ -1,12 +1,12 @@
 /**
- * Opening LMDB environments of data format v1, the one that Caffe, py-lmdb and mdb_stat read. The prebuilt library of npm's
- * `lmdb` writes v2 and crashes the process on a v1 file, so the format is proved before anything is opened.
+ * Making LMDB environments of data format v1, the one that Caffe, py-lmdb and mdb_stat read. The prebuilt library of npm's
+ * `lmdb` writes v2, so the format is proved before anything is written.
  */
-import { closeSync, existsSync, mkdtempSync, openSync, readSync, rmSync, statSync } from 'node:fs';
+import { closeSync, existsSync, mkdtempSync, openSync, readSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { open, type RootDatabase } from 'lmdb';
-import { messageOf, MillraceError } from '../core/errors.js';
+import { MillraceError } from '../core/errors.js';
 
 export type Environment = RootDatabase<Buffer, Buffer>;
 
@@ -31,59 +31,6 @@ const BINARY = {
 export function createEnvironment(folder: string, mapSizeBytes: number): Environment {
   proveFormat();
   return open<Buffer, Buffer>({ ...BINARY, path: folder, mapSize: mapSizeBytes, noSync: true });
-}
-
-/** Environments open to read in this process, by the identity of their data file: LMDB must not open a file twice. */
-const openForReading = new Map<string, { environment: Environment; numUsers: number }>();
-
-/** A finished environment, open to read, and how to give it back. */
-export interface ReadableEnvironment {
-  readonly environment: Environment;
-  readonly close: () => Promise<void>;
-}
-
-/**
- * Opens a finished environment to read, or shares it with who has it open.
- * Throws ERR_SHARD_CORRUPT when there is no v1 data file in the folder.
- */
-export function openEnvironment(folder: string): ReadableEnvironment {
-  proveFormat();
-  const dataFile = join(folder, DATA_FILE);
-  const version = formatVersionOf(dataFile);
-  if (version !== 1) {
-    throw new MillraceError(
-      'ERR_SHARD_CORRUPT',
-      `${folder}: expected an LMDB environment of data format v1, found ${version === undefined ? 'none' : `v${version}`}`,
-      { context: { path: folder } },
-    );
-  }
-  const { dev, ino } = statSync(dataFile);
-  const identity = `${dev}:${ino}`;
-  const entry = openForReading.get(identity) ?? { environment: openReadOnly(folder), numUsers: 0 };
-  openForReading.set(identity, entry);
-  entry.numUsers++;
-  let isClosed = false;
-  return {
-    environment: entry.environment,
-    async close() {
-      if (isClosed) return;
-      isClosed = true;
-      if (--entry.numUsers > 0) return;
-      openForReading.delete(identity);
-      await entry.environment.close();
-    },
-  };
-}
-
-function openReadOnly(folder: string): Environment {
-  try {
-    return open<Buffer, Buffer>({ ...BINARY, path: folder, readOnly: true });
-  } catch (error) {
-    throw new MillraceError('ERR_SHARD_CORRUPT', `${folder}: LMDB cannot open it: ${messageOf(error)}`, {
-      cause: error,
-      context: { path: folder },
-    });
-  }
 }
 
 const MAGIC = 0xbeefc0de;

@@ -1,17 +1,20 @@
 /** Reading a shard: records by their index in key order. */
-import type { Transaction } from 'lmdb';
-import { codeOf, MillraceError } from '../core/errors.js';
+import { join } from 'node:path';
+import { MillraceError } from '../core/errors.js';
 import { decodeDatum, type Datum } from './datum.js';
-import { openEnvironment, type Environment } from './lmdb-environment.js';
+import { DATA_FILE } from './lmdb-environment.js';
+import { openLmdbFile, readExactly } from './lmdb-file.js';
 
 export interface ShardReader {
   readonly folder: string;
   readonly numSamples: number;
-  /** A record's key; `index` in `[0, numSamples)`. */
+  /** A record's key; `index` in `[0, numSamples)`. Throws ERR_OUT_OF_RANGE. */
   keyAt(index: number): string;
+  /** Where a record lies. Throws ERR_OUT_OF_RANGE. */
+  placeOf(index: number): RecordPlace;
   /**
-   * Reads records by index, in the order given. The Datum and its data are LMDB's own memory: valid only inside `visit`.
-   * Throws ERR_SHARD_CORRUPT when a record is missing or not a Datum.
+   * Reads records by index, in the order given. The Datum and its data are the reader's own memory: valid only inside `visit`.
+   * Throws ERR_SHARD_CORRUPT when a record is cut short or not a Datum.
    */
   read(indices: Iterable<number>, visit: (datum: Datum, index: number) => void): void;
   /** As `read`, but the record's own bytes, unparsed. */
@@ -19,79 +22,56 @@ export interface ShardReader {
   close(): Promise<void>;
 }
 
-/** Opens the shard in `folder` and reads its keys into one packed table. Throws ERR_SHARD_CORRUPT when it is not a v1 environment. */
-export function openShard(folder: string): ShardReader {
-  const { environment, close } = openEnvironment(folder);
-  const keys = readKeys(environment);
-  const reader = environment as unknown as TransactionReader;
+/** Where a record lies: in an open file, for any thread of this process to read. Valid until the reader is closed. */
+export interface RecordPlace {
+  readonly descriptor: number;
+  readonly offset: number;
+  readonly numBytes: number;
+  /** For messages. */
+  readonly path: string;
+}
 
+/** Opens the shard in `folder` and learns where its records lie. Throws ERR_SHARD_CORRUPT when it is no whole LMDB file of format v1. */
+export function openShard(folder: string): ShardReader {
+  const path = join(folder, DATA_FILE);
+  const file = openLmdbFile(path);
+  const { descriptor, numRecords } = file;
+  let isOpen = true;
+
+  const check = (index: number): void => {
+    if (!(index >= 0 && index < numRecords)) {
+      throw new MillraceError('ERR_OUT_OF_RANGE', `expected an index of [0, ${numRecords}), got ${index}`);
+    }
+  };
   const readBytes = (indices: Iterable<number>, visit: (value: Uint8Array, index: number) => void): void => {
-    // One explicit transaction for the whole call: the implicit ones of two threads of a process get in each other's way.
-    const transaction = environment.useReadTransaction();
-    try {
-      for (const index of indices) {
-        // The buffer that comes back is shared by all reads and longer than the value; its `length` is the value's.
-        const value = reader.getBinaryFast(keys.at(index), { transaction });
-        if (value === undefined) throw corrupt(folder, `record "${keys.at(index).toString()}" is missing`);
-        visit(value.subarray(0, value.length), index);
-      }
-    } catch (error) {
-      throw codeOf(error)?.startsWith('ERR_') === true ? error : corrupt(folder, 'LMDB cannot read it', error);
-    } finally {
-      transaction.done();
+    const room = Buffer.allocUnsafe(file.maxValueBytes);
+    for (const index of indices) {
+      check(index);
+      const value = room.subarray(0, file.valueLength(index));
+      readExactly(path, descriptor, value, file.valueOffset(index));
+      visit(value, index);
     }
   };
 
   return {
     folder,
-    numSamples: keys.count,
-    keyAt: (index) => keys.at(index).toString(),
+    numSamples: numRecords,
+    keyAt(index) {
+      check(index);
+      return file.key(index).toString();
+    },
+    placeOf(index) {
+      check(index);
+      return { descriptor, path, offset: file.valueOffset(index), numBytes: file.valueLength(index) };
+    },
     readBytes,
     read(indices, visit) {
       readBytes(indices, (value, index) => visit(decodeDatum(value), index));
     },
-    close,
-  };
-}
-
-/** `getBinaryFast` takes the options of `get`, which its published types leave out. */
-interface TransactionReader {
-  getBinaryFast(key: Buffer, options: { transaction: Transaction }): Buffer | undefined;
-}
-
-/** All keys of a shard in one buffer: 1.3 million keys as objects would take ten times the memory. */
-interface KeyTable {
-  readonly count: number;
-  /** A view of the table. */
-  at(index: number): Buffer;
-}
-
-function readKeys(environment: Environment): KeyTable {
-  const keys: Buffer[] = [];
-  let totalBytes = 0;
-  for (const key of environment.getKeys({})) {
-    keys.push(Buffer.from(key));
-    totalBytes += key.length;
-  }
-  const bytes = Buffer.allocUnsafe(totalBytes);
-  const ends = new Uint32Array(keys.length);
-  let end = 0;
-  keys.forEach((key, index) => {
-    bytes.set(key, end);
-    end += key.length;
-    ends[index] = end;
-  });
-  return {
-    count: ends.length,
-    at(index) {
-      if (!(index >= 0 && index < ends.length)) {
-        throw new MillraceError('ERR_OUT_OF_RANGE', `expected an index of [0, ${ends.length}), got ${index}`);
-      }
-      return bytes.subarray(index === 0 ? 0 : ends[index - 1], ends[index]);
+    close() {
+      if (isOpen) file.close();
+      isOpen = false;
+      return Promise.resolve();
     },
   };
-}
-
-function corrupt(folder: string, what: string, cause?: unknown): MillraceError {
-  return new MillraceError('ERR_SHARD_CORRUPT', `shard ${folder}: ${what}`, { cause, context: { path: folder } });
 }

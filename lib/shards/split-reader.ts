@@ -6,7 +6,7 @@ import { MEAN_FILE } from '../platform/root-layout.js';
 import { decodeBlobProto, type MeanImage } from './blob-proto.js';
 import type { Datum } from './datum.js';
 import { hasOneShape, readManifest, type AnyManifest, type Manifest } from './manifest.js';
-import { openShard, type ShardReader } from './shard-reader.js';
+import { openShard, type RecordPlace, type ShardReader } from './shard-reader.js';
 import { groupByLabel, readLabels } from './split-labels.js';
 
 /** A split whose samples have one shape: what batches are made of. */
@@ -24,9 +24,11 @@ export interface AnySplitReader {
   idsByLabel(): Promise<ReadonlyMap<number, Uint32Array>>;
   /** A sample's key; the id in `[0, numSamples)`. */
   keyOf(sampleId: number): string;
+  /** Where a sample's record lies. Throws ERR_SHARD_CORRUPT as `read` does. */
+  placeOf(sampleId: number): RecordPlace;
   /**
    * Reads the samples with these ids; `visit` is told the place in `ids` and is called in no particular order. The Datum is
-   * LMDB's own memory: valid only inside `visit`.
+   * the reader's own memory: valid only inside `visit`.
    * Throws ERR_SHARD_CORRUPT when a shard is missing or does not hold what the manifest says.
    */
   read(ids: ArrayLike<number>, visit: (datum: Datum, place: number) => void): void;
@@ -112,6 +114,10 @@ export async function openAnySplit(folder: string): Promise<AnySplitReader> {
     keyOf(sampleId) {
       const index = shardOf(begins, sampleId);
       return shardAt(index).keyAt(sampleId - begins[index]);
+    },
+    placeOf(sampleId) {
+      const index = shardOf(begins, sampleId);
+      return shardAt(index).placeOf(sampleId - begins[index]);
     },
     read,
     async close() {

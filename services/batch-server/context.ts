@@ -1,11 +1,15 @@
 /** What the RPCs of one server share. */
 import type { Logger } from '../../lib/platform/logger.js';
+import type { AssemblyPool } from './assembly/assembly-pool.js';
 import type { DatasetStore } from './dataset-store.js';
 import type { ServerMetrics } from './metrics.js';
 import type { StreamRegistry } from './stream-registry.js';
 
 export interface ServerContext {
   readonly store: DatasetStore;
+  readonly pool: AssemblyPool;
+  /** Batches that are assembled ahead for each stream, at most. */
+  readonly prefetchBatches: number;
   readonly streams: StreamRegistry;
   readonly metrics: ServerMetrics;
   readonly log: Logger;

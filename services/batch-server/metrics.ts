@@ -5,8 +5,10 @@ export interface ServerMetrics {
   readonly streamsActive: Gauge;
   readonly batchesSent: Counter;
   readonly bytesSent: Counter;
-  /** Assembling one frame. */
+  /** Assembling one frame; its count is that of all frames assembled. */
   readonly frameAssemblySeconds: Histogram;
+  /** Frames that a stream got and that were assembled for another one. */
+  readonly framesShared: Counter;
   /** Time that frames waited for the wire: a slow trainer or network shows here. */
   readonly wireWaitSeconds: Counter;
   readonly streamErrors: Counter<'code'>;
@@ -22,6 +24,11 @@ export function createServerMetrics(registry: Registry): ServerMetrics {
       name: 'millrace_serve_frame_assembly_seconds',
       help: 'Time to read and assemble one frame',
       buckets: [0.0001, 0.0003, 0.001, 0.003, 0.01, 0.03, 0.1, 0.3, 1],
+      registers,
+    }),
+    framesShared: new Counter({
+      name: 'millrace_serve_frames_shared_total',
+      help: 'Frames that a stream got and that were assembled for another one',
       registers,
     }),
     wireWaitSeconds: new Counter({

@@ -1,8 +1,10 @@
 /** The batch server: streams shuffled batches of the splits under a root to any number of trainers. */
+import { availableParallelism } from 'node:os';
 import { createRegistry } from '../../lib/platform/metrics-server.js';
 import type { Logger } from '../../lib/platform/logger.js';
 import { completeListenOptions, type ListenOptions } from '../../lib/rpc/listen-options.js';
 import { RpcServer } from '../../lib/rpc/rpc-server.js';
+import { AssemblyPool } from './assembly/assembly-pool.js';
 import type { ServerContext } from './context.js';
 import { createDatasetStore } from './dataset-store.js';
 import { createServerMetrics } from './metrics.js';
@@ -12,10 +14,24 @@ import { createStreamRegistry } from './stream-registry.js';
 export interface BatchServerOptions extends ListenOptions {
   /** Folder that holds `datasets/`. */
   readonly root: string;
+  /** Threads that assemble batches, at least 1. Default: all cores but one, at most 8. */
+  readonly numThreads?: number | undefined;
+  /** Bytes of memory for batches of all streams together. Default 256 MiB. */
+  readonly memoryBytes?: number | undefined;
+  /** Batches that are assembled ahead for each stream, at most. Default 1. */
+  readonly prefetchBatches?: number | undefined;
+  /** libturbojpeg's path, or `none`. Default: where systems keep it. */
+  readonly turbojpeg?: string | undefined;
 }
 
 /** gRPC's customary port. */
 const DEFAULT_PORT = 50_051;
+const DEFAULT_MEMORY_BYTES = 256 << 20;
+const MAX_DEFAULT_THREADS = 8;
+
+function defaultThreads(): number {
+  return Math.min(Math.max(availableParallelism() - 1, 1), MAX_DEFAULT_THREADS);
+}
 
 export class BatchServer {
   private readonly draining = new AbortController();
@@ -24,10 +40,20 @@ export class BatchServer {
 
   private constructor(options: BatchServerOptions, log: Logger) {
     const registry = createRegistry();
+    const metrics = createServerMetrics(registry);
     this.context = {
+      pool: new AssemblyPool({
+        numThreads: options.numThreads ?? defaultThreads(),
+        memoryBytes: options.memoryBytes ?? DEFAULT_MEMORY_BYTES,
+        turbojpeg: options.turbojpeg,
+        log,
+        onAssembled: (seconds) => metrics.frameAssemblySeconds.observe(seconds),
+        onShared: () => metrics.framesShared.inc(),
+      }),
+      prefetchBatches: options.prefetchBatches ?? 1,
       store: createDatasetStore(options.root),
       streams: createStreamRegistry(),
-      metrics: createServerMetrics(registry),
+      metrics,
       log,
       startedAtMs: performance.now(),
       draining: this.draining.signal,
@@ -65,6 +91,7 @@ export class BatchServer {
   async destroy(): Promise<void> {
     this.draining.abort();
     await this.rpc.close();
+    await this.context.pool.close();
     await this.context.store.close();
   }
 }

@@ -2,6 +2,7 @@
 import type { ServerWritableStream, ServiceDefinition, UntypedServiceImplementation } from '@grpc/grpc-js';
 import { codeOf } from '../../lib/core/errors.js';
 import { serviceErrorOf } from '../../lib/rpc/grpc-status.js';
+import { takePreFramed, withoutPrefix } from '../../lib/rpc/pre-framed.js';
 import { unary } from '../../lib/rpc/unary.js';
 import {
   BatchServiceService,
@@ -20,18 +21,19 @@ import { getStatus } from './rpc/get-status.js';
 import { listDatasets } from './rpc/list-datasets.js';
 import { streamBatches } from './rpc/stream-batches.js';
 
-/** The generated definition, but StreamBatches sends buffers that are encoded already. */
+/** The generated definition, but StreamBatches sends buffers that are encoded already, and carry gRPC's prefix. */
 export const batchServiceDefinition: ServiceDefinition = {
   ...BatchServiceService,
   streamBatches: {
     ...BatchServiceService.streamBatches,
     requestDeserialize: decodeStreamRequest,
-    responseSerialize: (frame: Buffer) => frame,
+    responseSerialize: withoutPrefix,
   },
 };
 
 export function createBatchService(context: ServerContext): UntypedServiceImplementation {
   const { log } = context;
+  let isCopyingTold = false;
   return {
     listDatasets: unary<ListDatasetsRequest, ListDatasetsResponse>(log, () => listDatasets(context)),
     getDataset: unary<GetDatasetRequest, GetDatasetResponse>(log, (request) => getDataset(context, request)),
@@ -39,6 +41,11 @@ export function createBatchService(context: ServerContext): UntypedServiceImplem
     streamBatches: (call: ServerWritableStream<StreamBatchesRequest, Buffer>) => {
       // Later the connection may be gone, and its address with it.
       const peer = call.getPeer();
+      const reason = takePreFramed(call);
+      if (reason !== undefined && !isCopyingTold) {
+        log.warn({ reason }, 'frames are copied before they are sent');
+        isCopyingTold = true;
+      }
       streamBatches(context, call).then(
         () => call.end(),
         (error: unknown) => {

@@ -4,6 +4,7 @@ import { createBatchPlanner, type BatchAddress, type BatchPlanner, type Slice } 
 import { DEFAULT_BLOCKS } from '../../lib/core/arrangement.js';
 import { MillraceError } from '../../lib/core/errors.js';
 import { numViewsOf, type Transform } from '../../lib/core/transform.js';
+import type { Manifest } from '../../lib/shards/manifest.js';
 import type { SplitReader } from '../../lib/shards/split-reader.js';
 import { check, checkNumber, enumOf } from './check-field.js';
 import { selectionOf } from './selection-request.js';
@@ -39,6 +40,8 @@ export async function planStream(request: StreamBatchesRequest, splits: readonly
     const { height, width, channels } = other.manifest.shape;
     const isSame =
       height === manifest.shape.height && width === manifest.shape.width && channels === manifest.shape.channels;
+    const isPreparedAlike = isRaw(other.manifest) || sampleOptionsOf(other.manifest) === sampleOptionsOf(manifest);
+    check(isPreparedAlike, `sources[${i}].split`, 'a split prepared as the first one', sampleOptionsOf(other.manifest));
     check(isSame, `sources[${i}].split`, "samples of the first split's shape", `${channels}×${height}×${width}`);
   }
   const transform = checkTransform(request.transform, manifest.shape);
@@ -111,6 +114,15 @@ const END_OF_EPOCH = {
   [EndOfEpoch.PAD]: 'pad',
   [EndOfEpoch.WRAP]: 'wrap',
 } as const;
+
+function isRaw({ options }: Manifest): boolean {
+  return options.record === 'raw';
+}
+
+/** How records that are image files become samples: one way a stream. */
+function sampleOptionsOf({ options: { resize, fit, size, decodeScale } }: Manifest): string {
+  return `resize ${resize}, fit ${fit}, size ${size ?? 'any'}, ${decodeScale === true ? '' : 'no '}decode scale`;
+}
 
 function checkVersions(request: StreamBatchesRequest, splits: readonly SplitReader[]): void {
   splits.forEach(({ manifest }, i) => {

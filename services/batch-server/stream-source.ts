@@ -1,17 +1,22 @@
 /** The splits that a request is for, opened and held while its stream runs. */
 import type { StreamBatchesRequest } from '../../protos/gen/millrace/v1/batch.js';
 import type { Mean } from '../../lib/core/transform.js';
-import { joinSplits } from '../../lib/shards/joined-split.js';
+import { joinPlaces } from '../../lib/shards/joined-split.js';
+import type { RecordPlace } from '../../lib/shards/shard-reader.js';
 import type { SplitReader } from '../../lib/shards/split-reader.js';
 import { check } from './check-field.js';
 import type { DatasetStore, Lease } from './dataset-store.js';
-import type { FrameSource } from './frame-assembly.js';
 
 const MAX_SOURCES = 64;
 
-export interface StreamSource extends FrameSource {
+export interface StreamSource {
   /** In the order of the request; at least one. */
   readonly splits: readonly [SplitReader, ...SplitReader[]];
+  /** The versions of all that the stream is made from, the mean's too. */
+  readonly version: string;
+  readonly mean: Mean;
+  /** Where a sample's record lies; ids are dense over the splits. Throws ERR_SHARD_CORRUPT. */
+  readonly placeOf: (sampleId: number) => RecordPlace;
   release(): Promise<void>;
 }
 
@@ -43,13 +48,12 @@ export async function openStreamSource(store: DatasetStore, request: StreamBatch
     leases.push(first);
     for (const source of sources.slice(1)) leases.push(await store.acquire(source.dataset, source.split));
     const splits = leases.map(({ split: opened }) => opened);
-    const { manifest } = first.split;
     const mean = await meanOf(store, request, first, leases);
     return {
       splits: [first.split, ...splits.slice(1)],
-      reader: joinSplits(splits),
-      shape: manifest.shape,
+      version: leases.map((lease) => lease.split.manifest.version).join('+'),
       mean,
+      placeOf: joinPlaces(splits),
       release,
     };
   } catch (error) {

@@ -62,6 +62,7 @@ export class SegmentCrew {
    */
   async join(): Promise<void> {
     this.#joined.ring();
+    this.#changed.ring();
     await this.#line();
     await this.#helpers;
   }
@@ -114,7 +115,7 @@ export class SegmentCrew {
     if (this.#options.intake.part.isWhole) stop.abort();
   }
 
-  /** Undefined when all bytes are here or on their way. */
+  /** Undefined when all bytes are here. */
   async #nextSegment(): Promise<Segment | undefined> {
     const { intake, totalBytes, limits, http } = this.#options;
     const { plan, part } = intake;
@@ -122,9 +123,12 @@ export class SegmentCrew {
     const segmentBytes = segmentBytesOf(limits);
     while (http.signal?.aborted !== true) {
       const begin = plan.nextBegin(totalBytes);
-      const isNear = begin !== undefined && begin + segmentBytes <= part.hashedBytes + limits.windowBytes;
-      const segment = isNear ? plan.claim(totalBytes, segmentBytes) : plan.steal();
-      if (segment !== undefined || begin === undefined) return segment;
+      if (begin === undefined && plan.isIdle) return undefined;
+      const behind = begin === undefined ? Infinity : begin + segmentBytes - limits.windowBytes;
+      if (behind <= part.hashedBytes) return plan.claim(totalBytes, segmentBytes);
+      // What is taken from another one costs the bytes on their way to it: not worth it where only the hash is late.
+      const stolen = behind <= part.ranges.prefixEnd ? undefined : plan.steal();
+      if (stolen !== undefined) return stolen;
       await this.#changed.wait(LOOK_AGAIN_MS, http.signal);
     }
     return undefined;

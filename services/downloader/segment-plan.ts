@@ -11,7 +11,7 @@ export interface Segment {
   readonly begunAtMs: number;
 }
 
-/** Less than this is not worth a request of its own, and a connection given up before its end. */
+/** Less than this is not worth a request of its own, and a connection given up before its end; and so long each gets to show its pace. */
 const MIN_STOLEN_BYTES = 1 << 20;
 const MIN_STOLEN_MS = 500;
 
@@ -22,6 +22,11 @@ export class SegmentPlan {
   /** `received` is the owner's, who adds to it what has been written; it may be ahead of or behind the segments' positions. */
   constructor(received: ByteRanges) {
     this.#received = received;
+  }
+
+  /** Whether nothing is under way. */
+  get isIdle(): boolean {
+    return this.#active.size === 0;
   }
 
   /** The first bytes of `[0, until)` that are neither here nor claimed, at most `maxBytes` of them; undefined when there are none. */
@@ -42,7 +47,7 @@ export class SegmentPlan {
       ((end - position) * (nowMs - begunAtMs + 1)) / (position - begin + 1);
     const slowest = [...this.#active]
       .filter(({ position, end }) => end - position >= 2 * MIN_STOLEN_BYTES && end !== Infinity)
-      .filter((segment) => msLeft(segment) >= 2 * MIN_STOLEN_MS)
+      .filter((segment) => nowMs - segment.begunAtMs >= MIN_STOLEN_MS && msLeft(segment) >= 2 * MIN_STOLEN_MS)
       .toSorted((a, b) => msLeft(b) - msLeft(a))
       .at(0);
     if (slowest === undefined) return undefined;

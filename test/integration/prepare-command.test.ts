@@ -1,9 +1,13 @@
 import assert from 'node:assert/strict';
-import { writeFile } from 'node:fs/promises';
+import { once } from 'node:events';
+import { readFileSync } from 'node:fs';
+import { readdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { setTimeout } from 'node:timers/promises';
+import { isProcessAlive } from '../../lib/platform/atomic-file.js';
 import { splitFolder } from '../../lib/platform/root-layout.js';
 import { readManifest } from '../../lib/shards/manifest.js';
-import { lastJsonLine, millrace, type CliOutcome } from '../fixtures/cli.js';
+import { lastJsonLine, millrace, startMillrace, type CliOutcome } from '../fixtures/cli.js';
 import { temporaryFolder } from '../fixtures/temporary-folder.js';
 import { makeTinyDataset, TINY, TINY_YAML } from '../fixtures/tiny-dataset.js';
 
@@ -43,6 +47,51 @@ describe('prepare as a command', () => {
     assert.deepEqual(manifest?.classCounts, Array(TINY.numClasses).fill(TINY.trainPerClass));
   });
 
+  describe('when interrupted', () => {
+    const shards = async (name: string): Promise<string[]> =>
+      (await readdir(splitFolder(root.path, name, 'train'))).filter((entry) => entry.includes('shard-'));
+
+    /** Runs to the end, with a signal at each line that `isMoment` says so of. */
+    async function interrupt(name: string, isMoment: (line: Record<string, unknown>) => boolean): Promise<number[]> {
+      const flags = ['--size', '16', '--shard-samples', '4', '--workers', '2', '--split', 'train', '--as', name];
+      let workers: number[] = [];
+      const child = startMillrace(['prepare', join(root.path, 'tiny.yaml'), '--root', root.path, ...flags], (line) => {
+        if (!isMoment(line)) return;
+        workers = [...workers, ...childrenOf(child.pid)];
+        child.kill('SIGINT');
+      });
+      const [code] = (await once(child, 'close')) as [number | null];
+      assert.equal(code, 130);
+      return workers;
+    }
+
+    it('finishes the shards that are under way, and goes on with the others later', async () => {
+      let isAsked = false;
+      await interrupt('cut', ({ event, unit }) => {
+        const isMoment = !isAsked && event === 'progress' && unit === 'images';
+        isAsked ||= isMoment;
+        return isMoment;
+      });
+      const finished = await shards('cut');
+      assert.ok(finished.length >= 1 && finished.every((name) => /^shard-\d{5}$/.test(name)), finished.join(' '));
+      const { stdout, stderr } = await prepare('--split', 'train', '--shard-samples', '4', '--as', 'cut');
+      assert.match(stdout, /160 stored, 2 rejected/, stderr);
+    });
+
+    it('stops at once when asked again, workers and all', async () => {
+      let isAsked = false;
+      const workers = await interrupt('stopped', ({ event, unit }) => {
+        const isMoment = event === 'interrupted' || (!isAsked && event === 'progress' && unit === 'images');
+        isAsked ||= isMoment;
+        return isMoment;
+      });
+      assert.ok(workers.length >= 1);
+      while (workers.some(isProcessAlive)) await setTimeout(5);
+      const { stdout, stderr } = await prepare('--split', 'train', '--shard-samples', '4', '--as', 'stopped');
+      assert.match(stdout, /160 stored, 2 rejected/, stderr);
+    });
+  });
+
   for (const [flag, value, expected] of [
     ['--resize', 'lanczos', 'caffe, area or none'],
     ['--fit', 'inside', 'exact, cover or short-side'],
@@ -54,3 +103,7 @@ describe('prepare as a command', () => {
     });
   }
 });
+
+function childrenOf(pid: number | undefined): number[] {
+  return readFileSync(`/proc/${pid}/task/${pid}/children`, 'utf8').split(' ').filter(Boolean).map(Number);
+}

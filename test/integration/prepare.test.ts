@@ -12,7 +12,9 @@ import {
   MEAN_PICTURE_FILE,
   REJECTED_FILE,
   splitFolder,
+  STD_FILE,
 } from '../../lib/platform/root-layout.js';
+import { decodeBlobProto } from '../../lib/shards/blob-proto.js';
 import { openSplit } from '../../lib/shards/split-reader.js';
 import { inspectSplit } from '../../workers/inspect.js';
 import { convertShare, prepareDataset, type PrepareSettings } from '../../workers/prepare.js';
@@ -47,7 +49,7 @@ describe('prepare', () => {
   it('leaves shards, mean, list of rejected and manifest, and nothing else', async () => {
     const names = await readdir(folder);
     const shards = Array.from({ length: 7 }, (_, i) => `shard-0000${i}`);
-    const files = ['manifest.json', LABELS_FILE, MEAN_FILE, MEAN_PICTURE_FILE, REJECTED_FILE];
+    const files = ['manifest.json', LABELS_FILE, MEAN_FILE, MEAN_PICTURE_FILE, REJECTED_FILE, STD_FILE];
     assert.deepEqual(names.sort(), [...files, ...shards].sort());
     assert.deepEqual(await readdir(join(folder, shards[0])), ['data.mdb']);
   });
@@ -94,17 +96,28 @@ describe('prepare', () => {
     }
   });
 
-  it('makes the mean of exactly the stored pixels', async () => {
+  it('makes mean and deviation of exactly the stored pixels', async () => {
     const split = await openSplit(folder);
     try {
       const sums = new Float64Array(3 * TINY.size ** 2);
+      const squares = sums.slice();
       split.read(
         Array.from({ length: NUM_TRAIN }, (_, id) => id),
-        ({ data }) => data.forEach((value, i) => (sums[i] += value)),
+        ({ data }) => {
+          data.forEach((value, i) => {
+            sums[i] += value;
+            squares[i] += value ** 2;
+          });
+        },
       );
       assert.deepEqual(
         split.mean.data,
         Float32Array.from(sums, (sum) => sum / NUM_TRAIN),
+      );
+      const path = join(folder, STD_FILE);
+      assert.deepEqual(
+        decodeBlobProto(await readFile(path), path).data,
+        Float32Array.from(sums, (sum, i) => Math.sqrt(squares[i] / NUM_TRAIN - (sum / NUM_TRAIN) ** 2)),
       );
     } finally {
       await split.close();
@@ -138,8 +151,13 @@ describe('prepare', () => {
     const plan = { ...settings.plan, size: 20, shuffleSeed: null };
     await assert.rejects(prepareDataset({ ...settings, plan }, false), (error: Error & { code: string }) => {
       assert.equal(error.code, 'ERR_OPTIONS_DIFFER');
-      assert.match(error.message, /size: there 16, asked 20/);
-      assert.match(error.message, /shuffleSeed: there 0, asked null/);
+      const lines = error.message.split('\n');
+      assert.match(lines[0], /datasets\/tiny\/train was made differently:$/);
+      assert.deepEqual(lines.slice(1, -1), [
+        '               on disk  asked',
+        '  size         16       20',
+        '  shuffleSeed  0        null',
+      ]);
       return true;
     });
   });
@@ -160,7 +178,7 @@ describe('prepare', () => {
     assert.deepEqual(pixels, resizeArea({ data: square, width: 18, height: 18 }, TINY.size, TINY.size));
     await assert.rejects(prepareDataset({ ...settings, plan }, false), {
       code: 'ERR_OPTIONS_DIFFER',
-      message: /resize: there caffe, asked area\n {2}fit: there exact, asked cover/,
+      message: /resize {2}caffe {4}area\n {2}fit {5}exact {4}cover/,
     });
   });
 
@@ -223,6 +241,45 @@ describe('prepare', () => {
     const digests = await digestTree(splitFolder(root.path, 'interrupted', 'train'));
     assert.equal(digests['shard-00006/data.mdb'], first['train/shard-00006/data.mdb']);
     assert.equal(digests[MEAN_FILE], first[`train/${MEAN_FILE}`]);
+  });
+
+  it('refuses an archive that has changed since, by its name and digests', async () => {
+    const path = join(root.path, 'archives', 'words.txt');
+    const words = await readFile(path, 'utf8');
+    await writeFile(path, words.replace('second', 'another'));
+    try {
+      await assert.rejects(prepareDataset(settings, false), {
+        code: 'ERR_OPTIONS_DIFFER',
+        message: /words\.txt {2}MD5 [0-9a-f]{32} {2}MD5 [0-9a-f]{32}\n/,
+      });
+    } finally {
+      await writeFile(path, words);
+    }
+    assert.ok((await prepareDataset(settings, false)).every(({ wasPrepared }) => wasPrepared));
+  });
+
+  it('makes again only the shards whose records have changed', async () => {
+    const listPath = join(root.path, 'archives', 'train.txt');
+    const list = await readFile(listPath, 'utf8');
+    const plan = { ...settings.plan, shuffleSeed: null };
+    const changed = as('changed', { splits: ['train'], plan });
+    const numConverted = async (): Promise<number> => convertShare(changed, { workerIndex: 0, workerCount: 1 });
+    assert.equal(await numConverted(), NUM_TRAIN + 2);
+    assert.equal(await numConverted(), 0);
+    // Labels of the last shard alone, then one image more, which goes to the last shard too.
+    const relabelled = list.trimEnd().split('\n');
+    relabelled.push(relabelled.pop()?.replace(/ 3$/, ' 2') ?? '');
+    try {
+      await writeFile(listPath, `${relabelled.join('\n')}\n`);
+      assert.equal(await numConverted(), (NUM_TRAIN + 2) % TINY.shardSamples);
+      await writeFile(listPath, `${relabelled.join('\n')}\nc0/c0_0.JPEG 1\n`);
+      assert.equal(await numConverted(), ((NUM_TRAIN + 2) % TINY.shardSamples) + 1);
+      const [train] = await prepareDataset(changed, false);
+      assert.deepEqual([train.numSamples, train.imagesPerSecond], [NUM_TRAIN + 1, undefined]);
+    } finally {
+      await writeFile(listPath, list);
+    }
+    await assert.rejects(prepareDataset(changed, false), { code: 'ERR_OPTIONS_DIFFER', message: /train\.txt {2}MD5/ });
   });
 
   it('drops shards of an unfinished run with other options', async () => {

@@ -5,11 +5,11 @@ import { completeTransform, type TransformOptions } from '../../lib/core/presets
 import { resizedCropOf } from '../../lib/core/resized-crop.js';
 import { softLabels } from '../../lib/core/soft-labels.js';
 import { windowOf } from '../../lib/core/transform.js';
-import { createPlainPlacer } from '../../lib/pixels/augment/plain-placer.js';
 import { resizeCrop } from '../../lib/pixels/augment/resized-crop.js';
 import type { BatchServer } from '../../services/batch-server/server.js';
 import { connect, type Batch, type Client } from '../../services/trainer/client/client.js';
 import { collectBatches, startBatchServer } from '../fixtures/batch-server.js';
+import { createPlainPlacer } from '../fixtures/plain-placer.js';
 import { fixtureLabel, fixturePixels, makeSplit } from '../fixtures/split.js';
 import { temporaryFolder } from '../fixtures/temporary-folder.js';
 

@@ -93,6 +93,7 @@ describe('a batch server', () => {
     assert.deepEqual(info.shape, SHAPE);
     assert.equal(info.classes[3].name, 'class 3');
     assert.equal(info.mean.image.length, 360);
+    assert.deepEqual(info.preparation, { resize: 'caffe', fit: 'exact' });
     assert.match(info.version, /^[0-9a-f]{32}$/);
   });
 
@@ -333,6 +334,7 @@ describe('a batch server', () => {
       epochs: 1,
       shuffle: 'none',
       transform: { mean: 'none', layout: 'NCHW' },
+      prefetchBytes: 0,
     } as const;
     const images: Float32Array[] = [];
     for await (const batch of client.stream(wanted)) {
@@ -393,7 +395,8 @@ describe('a stream over two servers', () => {
       onReconnect: ({ server }) => reconnects.push(server),
     });
     const got: Batch[] = [];
-    for await (const batch of client.stream(options)) {
+    // Read ahead, the end would be here before the server is gone.
+    for await (const batch of client.stream({ ...options, prefetchBytes: 0 })) {
       got.push(batch);
       if (got.length === 30) await first.destroy();
     }

@@ -11,8 +11,8 @@ import { openBackend, type Backend } from '../../services/trainer/backend/backen
 import type { Batch } from '../../services/trainer/client/batch.js';
 import { createModel } from '../../services/trainer/models/catalog.js';
 import { DEFAULT_SOLVER } from '../../services/trainer/solver/settings.js';
-import { openCheckpointFolder } from '../../services/trainer/train/checkpoint-folder.js';
-import { openClassifier } from '../../services/trainer/train/classifier.js';
+import { openCheckpointFolder, readCheckpoint } from '../../services/trainer/train/checkpoint-folder.js';
+import { createClassifier } from '../../services/trainer/train/classifier.js';
 import { initialState } from '../../services/trainer/train/learner.js';
 import type { TrainOptions } from '../../services/trainer/train/options.js';
 import { train } from '../../services/trainer/train/train.js';
@@ -68,7 +68,8 @@ describe('training', () => {
     assert.ok(result.imagesPerSecond > 0);
     assert.ok(result.waitShare >= 0 && result.waitShare <= 1);
 
-    const classifier = await openClassifier(backend, result.checkpoint);
+    const { weights } = await readCheckpoint(result.checkpoint);
+    const classifier = createClassifier(backend, createModel('small-convnet', [SIDE, SIDE, 3], NUM_CLASSES), weights);
     const ids = [0, 1, 2, 3, 4, 5, 6, 7, 8, 9];
     const pixels = ids.flatMap((id) => [...drawSample(1, id)]);
     const predictions = await classifier.classify(Float32Array.from(pixels));

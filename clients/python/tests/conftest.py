@@ -33,7 +33,7 @@ def run_millrace(*arguments: str) -> None:
 
 @pytest.fixture(scope="session")
 def root(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A root with the prepared split noise/train; sample i has label i % NUM_CLASSES."""
+    """A root with the prepared splits noise/train and, the same, sample/train; sample i has label i % NUM_CLASSES."""
     folder = tmp_path_factory.mktemp("root")
     (folder / "archives").mkdir()
     with tarfile.open(folder / "archives/noise.tar", "w") as archive:
@@ -49,9 +49,10 @@ def root(tmp_path_factory: pytest.TempPathFactory) -> Path:
         "name: noise\nabout: noise\narchives: [{ file: noise.tar }]\n"
         "splits: { train: { archive: noise.tar, prefix: train/, labels: { from: folder } } }\n"
     )
-    run_millrace(
-        "prepare", str(dataset), "--root", str(folder), "--size", str(SIDE), "--no-shuffle", "--shard-samples", "50"
-    )
+    options = ["--root", str(folder), "--size", str(SIDE), "--no-shuffle", "--shard-samples", "50"]
+    run_millrace("prepare", str(dataset), *options)
+    # Under the name of the README's dataset too.
+    run_millrace("prepare", str(dataset), *options, "--as", "sample")
     return folder
 
 

@@ -21,14 +21,26 @@ export interface Augmenter {
   augment(record: Uint8Array, window: CropWindow, epoch: number, sampleId: number): Uint8Array;
 }
 
-/** Undefined when the transform crops records as they are. */
-export function createAugmenter(transform: Transform, stored: SampleShape, seed: number): Augmenter | undefined {
-  const { colorJitter, lighting, cropMode } = transform;
-  const isResized = cropMode === 'random-resized';
-  const hasColor = lighting > 0 || Object.values(colorJitter).some((reach: number) => reach > 0);
-  if (!isResized && !hasColor) return undefined;
+/** Bytes that an augmenter needs; 0 when the transform crops records as they are, and there is nothing to augment. */
+export function augmentedBytes(transform: Transform, stored: SampleShape): number {
+  const isNeeded = transform.cropMode === 'random-resized' || hasColor(transform);
+  return isNeeded ? numElements(sourceShape(stored, transform)) : 0;
+}
+
+function hasColor({ colorJitter, lighting }: Transform): boolean {
+  return lighting > 0 || Object.values(colorJitter).some((reach: number) => reach > 0);
+}
+
+/** @param data what it works in, {@link augmentedBytes} long; its own as long as it is used */
+export function createAugmenter(
+  transform: Transform,
+  stored: SampleShape,
+  seed: number,
+  data: Uint8Array = new Uint8Array(augmentedBytes(transform, stored)),
+): Augmenter {
+  const isResized = transform.cropMode === 'random-resized';
+  const isColored = hasColor(transform);
   const shape = sourceShape(stored, transform);
-  const data = new Uint8Array(numElements(shape));
 
   return {
     augment(record, window, epoch, sampleId) {
@@ -37,7 +49,7 @@ export function createAugmenter(transform: Transform, stored: SampleShape, seed:
       } else {
         copyWindow(data, record, shape, window);
       }
-      if (!hasColor) return data;
+      if (!isColored) return data;
       const image = { data, shape, window };
       for (const step of colorStepsOf(transform, seed, epoch, sampleId)) applyColorStep(image, step);
       const levels = lightingOf(transform, seed, epoch, sampleId);

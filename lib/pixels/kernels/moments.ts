@@ -44,3 +44,25 @@ export function addMoments(images: usize, numImages: usize, numBytes: usize, sum
 function squareOfPairs(pairs: v128): v128 {
   return i32x4.dot_i16x8_s(pairs, pairs);
 }
+
+/**
+ * Adds an image to sums in float32, one rounding a value.
+ *
+ * @param image `numBytes`, a multiple of 16
+ * @param sums f32 of each byte
+ */
+export function addFloats(image: usize, numBytes: usize, sums: usize): void {
+  for (const end = image + numBytes; image < end; image += 16, sums += 64) {
+    const values = v128.load(image);
+    const low = i16x8.extend_low_i8x16_u(values);
+    const high = i16x8.extend_high_i8x16_u(values);
+    addFour(sums, i32x4.extend_low_i16x8_u(low));
+    addFour(sums + 16, i32x4.extend_high_i16x8_u(low));
+    addFour(sums + 32, i32x4.extend_low_i16x8_u(high));
+    addFour(sums + 48, i32x4.extend_high_i16x8_u(high));
+  }
+}
+
+function addFour(sums: usize, values: v128): void {
+  v128.store(sums, f32x4.add(v128.load(sums), f32x4.convert_i32x4_u(values)));
+}

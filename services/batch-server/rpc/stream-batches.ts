@@ -1,25 +1,26 @@
 import type { ServerWritableStream } from '@grpc/grpc-js';
 import type { StreamBatchesRequest } from '../../../protos/gen/millrace/v1/batch.js';
-import { InterruptedError, MillraceError } from '../../../lib/core/errors.js';
-import { createIdDigest } from '../../../lib/core/id-digest.js';
+import { MillraceError } from '../../../lib/core/errors.js';
+import { numViewsOf } from '../../../lib/core/transform.js';
+import type { Frame, FrameLine } from '../assembly/frame-line.js';
 import type { ServerContext } from '../context.js';
-import { createFrameAssembler } from '../frame-assembly.js';
-import { planStream } from '../stream-request.js';
-import { openStreamSource, sourceNames } from '../stream-source.js';
+import { frameRequests, type PlannedFrame } from '../frame-requests.js';
+import { planStream, type StreamPlan } from '../stream-request.js';
+import { openStreamSource, sourceNames, type StreamSource } from '../stream-source.js';
 import type { StreamEntry } from '../stream-registry.js';
+import { createWire } from '../wire.js';
 
-/** Frames handed to the wire and not yet taken by it: enough to keep it busy, few enough that a slow trainer costs little. */
-const MAX_FRAMES_IN_FLIGHT = 4;
+/** Frames that a stream asks for ahead at least, however small its prefetch: those on the wire, and work for the threads. */
+const MIN_FRAMES_AHEAD = 4;
+
+type Call = ServerWritableStream<StreamBatchesRequest, Buffer>;
 
 /**
  * StreamBatches: the batches of one rank, frame by frame, as fast as the wire takes them. Returns when the epochs asked for are
- * through. Throws what {@link openStreamSource} and {@link planStream} throw; ERR_UNAVAILABLE when the server drains; ERR_INTERRUPTED when the client is
- * gone.
+ * through. Throws what {@link openStreamSource} and {@link planStream} throw; ERR_OVER_LIMIT when the server has no memory for one stream more;
+ * ERR_SHARD_CORRUPT when a record cannot be had; ERR_UNAVAILABLE when the server drains; ERR_INTERRUPTED when the client is gone.
  */
-export async function streamBatches(
-  context: ServerContext,
-  call: ServerWritableStream<StreamBatchesRequest, Buffer>,
-): Promise<void> {
+export async function streamBatches(context: ServerContext, call: Call): Promise<void> {
   const { request } = call;
   const source = await openStreamSource(context.store, request);
   const entry: StreamEntry = {
@@ -35,34 +36,13 @@ export async function streamBatches(
   context.metrics.streamsActive.inc();
   try {
     const plan = await planStream(request, source.splits);
-    const assembler = createFrameAssembler(source, plan.transform, request.seed);
-    const wire = createWire(context, call, entry);
-    const digest = createIdDigest();
-    let { epoch, step } = plan.from;
-    for (; plan.endEpoch === undefined || epoch < plan.endEpoch; epoch++, step = 0) {
-      digest.reset();
-      for (const numSteps = plan.planner.numSteps(epoch); step < numSteps; step++) {
-        if (context.draining.aborted)
-          throw new MillraceError('ERR_UNAVAILABLE', 'this server is going away; go on with another one');
-        entry.position = { epoch, step };
-        const batch = plan.planner.plan({ epoch, step }, plan.slice);
-        batch.ids.forEach((id, i) => {
-          if (batch.isValid[i] === 1) digest.add(id);
-        });
-        const isLastStep = step === numSteps - 1;
-        const numFrames = assembler.numFrames(batch.ids.length);
-        for (let index = 0; index < numFrames; index++) {
-          const epochDigest = isLastStep && index === numFrames - 1 ? digest.hex() : '';
-          const stopTimer = context.metrics.frameAssemblySeconds.startTimer();
-          const frame = assembler.assemble(batch, index, { isLastStep, epochDigest });
-          stopTimer();
-          await wire.send(frame);
-        }
-        context.streams.countBatch(entry);
-        context.metrics.batchesSent.inc();
-      }
+    const line = openLine(context, source, plan, request.seed);
+    try {
+      await sendFrames(context, call, entry, plan, line);
+    } finally {
+      // Also waits for threads that still read records of this source.
+      await line.close();
     }
-    await wire.flush();
   } finally {
     context.streams.remove(entry);
     context.metrics.streamsActive.dec();
@@ -70,51 +50,63 @@ export async function streamBatches(
   }
 }
 
-/** Paces by write callbacks: `call.write` itself would take sixteen frames, whatever their size, before it says no. */
-interface Wire {
-  /** Resolves when there is room for another frame. Throws InterruptedError when the client is gone. */
-  send(frame: Buffer): Promise<void>;
-  /** Resolves when all frames were taken. */
-  flush(): Promise<void>;
+function openLine({ pool }: ServerContext, source: StreamSource, plan: StreamPlan, seed: number): FrameLine {
+  const { version, mean, placeOf } = source;
+  const { shape, options } = source.splits[0].manifest;
+  const { resize, fit, size, decodeScale } = options;
+  return pool.openLine({
+    version,
+    recipe: { transform: plan.transform, seed, stored: shape, samples: { resize, fit, size, decodeScale } },
+    mean,
+    batchSize: (plan.planner.order.globalBatchSize / plan.slice.worldSize) * numViewsOf(plan.transform),
+    placeOf,
+  });
 }
 
-function createWire(
+/** Keeps as many frames asked for as the prefetch allows, and sends them in order. */
+async function sendFrames(
   context: ServerContext,
-  call: ServerWritableStream<StreamBatchesRequest, Buffer>,
+  call: Call,
   entry: StreamEntry,
-): Wire {
-  let inFlight = 0;
-  let wake: (() => void) | undefined;
-  const notify = (): void => {
-    wake?.();
-    wake = undefined;
-  };
-  call.on('cancelled', notify);
-
-  const waitUntil = async (maxInFlight: number): Promise<void> => {
-    const beganAtMs = performance.now();
-    while (inFlight > maxInFlight && !call.cancelled) {
-      await new Promise<void>((resolve) => (wake = resolve));
-    }
-    if (call.cancelled) throw new InterruptedError('the client is gone');
-    const waitedMs = performance.now() - beganAtMs;
+  plan: StreamPlan,
+  line: FrameLine,
+): Promise<void> {
+  const { metrics, streams } = context;
+  const { samplesPerFrame } = line.layout;
+  const framesPerBatch = Math.ceil(line.source.batchSize / samplesPerFrame);
+  const maxAhead = Math.max(MIN_FRAMES_AHEAD, Math.ceil(context.prefetchBatches * framesPerBatch));
+  const wire = createWire(call, (waitedMs) => {
     entry.wireWaitMs += waitedMs;
-    context.metrics.wireWaitSeconds.inc(waitedMs / 1000);
-  };
-
-  return {
-    async send(frame) {
-      inFlight++;
-      call.write(frame, () => {
-        inFlight--;
-        notify();
-      });
-      context.streams.countFrame(frame.length);
-      context.metrics.bytesSent.inc(frame.length);
-      // One turn of the event loop a frame, so that other streams and calls get theirs.
-      await new Promise((resolve) => setImmediate(resolve));
-      await waitUntil(MAX_FRAMES_IN_FLIGHT - 1);
-    },
-    flush: () => waitUntil(0),
-  };
+    metrics.wireWaitSeconds.inc(waitedMs / 1000);
+  });
+  const requests = frameRequests(plan, samplesPerFrame);
+  const ahead: { readonly planned: PlannedFrame; readonly frame: Promise<Frame> }[] = [];
+  try {
+    for (;;) {
+      while (ahead.length < maxAhead) {
+        const { done, value } = requests.next();
+        if (done === true) break;
+        const frame = line.request(value.request);
+        // Whether it fails matters only once it is its turn.
+        frame.catch(() => undefined);
+        ahead.push({ planned: value, frame });
+      }
+      const next = ahead.shift();
+      if (next === undefined) break;
+      if (context.draining.aborted && next.planned.request.firstSample === 0) {
+        throw new MillraceError('ERR_UNAVAILABLE', 'this server is going away; go on with another one');
+      }
+      entry.position = next.planned.position;
+      const frame = await wire.unlessGone(next.frame);
+      await wire.send(frame);
+      streams.countFrame(frame.message.length);
+      metrics.bytesSent.inc(frame.message.length);
+      if (!next.planned.isEndOfBatch) continue;
+      streams.countBatch(entry);
+      metrics.batchesSent.inc();
+    }
+  } finally {
+    // What is in flight is still being read from the line's memory.
+    await wire.settle();
+  }
 }

@@ -3,17 +3,35 @@
  * next step, at the same server or another one, with nothing lost and nothing twice.
  */
 import { backoffMs } from '../../../lib/core/backoff.js';
-import { InterruptedError, MillraceError, UsageError } from '../../../lib/core/errors.js';
+import { InterruptedError, MillraceError } from '../../../lib/core/errors.js';
 import { sleep } from '../../../lib/platform/lifecycle.js';
 import type { Batch, StreamPosition } from './batch.js';
+import {
+  checkResumable,
+  createBatchStream,
+  throwIfStopped,
+  type BatchStream,
+  type StreamFacts,
+  type StreamState,
+} from './batch-stream.js';
 import { createConnection, type Connection } from './connection.js';
 import type { DatasetInfo } from './dataset-info.js';
-import { completeStreamOptions, type ConnectOptions, type StreamOptions } from './options.js';
+import {
+  checkConnectOptions,
+  completeStreamOptions,
+  type CompleteStreamOptions,
+  type ConnectOptions,
+  type ReconnectEvent,
+  type StreamOptions,
+} from './options.js';
+import { preparationOf } from './preparation.js';
+import { readAhead } from './read-ahead.js';
 import { toClientError } from './rpc-error.js';
 import { readStream } from './stream-reader.js';
 
 export type { Batch, StreamPosition } from './batch.js';
-export type { DatasetInfo } from './dataset-info.js';
+export type { BatchStream, StreamMetrics, StreamState } from './batch-stream.js';
+export type { DatasetInfo, Preparation } from './dataset-info.js';
 export type {
   ConnectOptions,
   LabelOptions,
@@ -21,6 +39,7 @@ export type {
   SelectionOptions,
   SourceOptions,
   StreamOptions,
+  TlsOptions,
 } from './options.js';
 export { INCEPTION_JITTER, PRESET_NAMES, RESNET_JITTER } from '../../../lib/core/presets.js';
 export type { TransformOptions } from '../../../lib/core/presets.js';
@@ -28,17 +47,20 @@ export type { TransformOptions } from '../../../lib/core/presets.js';
 export interface Client {
   /** Facts of a split, from the first server that answers. Throws ERR_NOT_FOUND. */
   dataset(dataset: string, split: string): Promise<DatasetInfo>;
-  /** Batches in order from `from` on. Throws UsageError naming the option; ERR_UNAVAILABLE when no server answers for `giveUpMs`. */
-  stream(options: StreamOptions): AsyncGenerator<Batch, void, undefined>;
+  /**
+   * Batches in order from `from` or `resumeFrom` on. Throws UsageError naming the option. Its iteration throws ERR_UNAVAILABLE when
+   * no server answers for `giveUpMs`, ERR_VERSION_CHANGED when the data is no longer that of `resumeFrom`.
+   */
+  stream(options: StreamOptions): BatchStream;
   /** Ends all streams and connections; no handle is left. */
   close(): void;
 }
 
 /** Connects when first used. Throws UsageError when there is no server to connect to. */
 export function connect(options: ConnectOptions): Client {
-  const { servers, tls, backoff = {}, giveUpMs = 60_000, onReconnect } = options;
-  if (servers.length === 0) throw new UsageError('servers', 'servers: expected at least one host:port');
-  const connections = servers.map((server) => createConnection(server, tls));
+  const { servers, backoff = {}, giveUpMs = 60_000, onReconnect } = options;
+  checkConnectOptions(options);
+  const connections = servers.map((server) => createConnection(server, options));
   const closed = new AbortController();
 
   /**
@@ -47,7 +69,7 @@ export function connect(options: ConnectOptions): Client {
    */
   const withFailover = async function* <T>(
     work: (connection: Connection) => AsyncGenerator<T, void, undefined>,
-    positionNow: () => StreamPosition,
+    onRetry: (event: Omit<ReconnectEvent, 'position'>) => void,
     signal?: AbortSignal,
   ): AsyncGenerator<T, void, undefined> {
     let attempt = 0;
@@ -62,8 +84,7 @@ export function connect(options: ConnectOptions): Client {
         }
         return;
       } catch (thrown) {
-        if (signal?.aborted === true) throw new InterruptedError();
-        if (closed.signal.aborted) throw new InterruptedError('the client was closed');
+        throwIfStopped(signal ?? closed.signal);
         const error = toClientError(thrown, connection.server);
         failingSinceMs ??= performance.now();
         if (!error.isRetryable) throw error;
@@ -77,7 +98,7 @@ export function connect(options: ConnectOptions): Client {
         // The other servers are tried at once; only when each has failed does the client wait.
         const hasTriedAll = (index + 1) % connections.length === 0;
         const waitMs = hasTriedAll ? backoffMs(attempt++, backoff) : 0;
-        onReconnect?.({ server: connection.server, reason: error.message, position: positionNow(), waitMs });
+        onRetry({ server: connection.server, reason: error.message, waitMs });
         await sleep(waitMs, signal);
       }
     }
@@ -99,31 +120,65 @@ export function connect(options: ConnectOptions): Client {
         classes: labels,
         // A copy, since float32 views must be aligned.
         mean: { image: new Float32Array(new Uint8Array(mean.image).buffer), channels: mean.channelMean },
+        preparation: preparationOf(facts),
       };
     };
-    for await (const info of withFailover(ask, () => ({ epoch: 0, step: 0 }))) return info;
+    const tell = (event: Omit<ReconnectEvent, 'position'>): void =>
+      onReconnect?.({ ...event, position: { epoch: 0, step: 0 } });
+    for await (const info of withFailover(ask, tell)) return info;
     throw new MillraceError('ERR_INTERNAL', 'no server answered, and none failed');
   };
 
-  const stream = async function* (streamOptions: StreamOptions): AsyncGenerator<Batch, void, undefined> {
-    const complete = completeStreamOptions(streamOptions);
+  const decodeHere = async function* (
+    complete: CompleteStreamOptions,
+    begin: StreamState,
+    facts: StreamFacts,
+    signal: AbortSignal,
+  ): AsyncGenerator<Batch, void, undefined> {
     const infos = await Promise.all(complete.sources.map((source) => dataset(source.dataset, source.split)));
     const { meanOf } = complete;
     if (meanOf !== undefined) infos[0] = { ...infos[0], mean: (await dataset(meanOf.dataset, meanOf.split)).mean };
-    const state = { position: complete.from };
-    const signal = complete.signal === undefined ? closed.signal : AbortSignal.any([complete.signal, closed.signal]);
+    const version = infos.map((info) => info.version).join('+');
+    facts.version = version;
+    if (begin.version !== undefined && begin.version !== version) {
+      const names = infos.map((info) => `${info.dataset}/${info.split}`).join(' + ');
+      throw new MillraceError(
+        'ERR_VERSION_CHANGED',
+        `resumeFrom: the stream was of version ${begin.version} of ${names}, servers have ${version}`,
+      );
+    }
+    const state: { position: StreamPosition } = { position: { epoch: begin.epoch, step: begin.step } };
     yield* withFailover(
       (connection) => readStream(connection, complete, infos, state, signal),
-      () => state.position,
+      (event) => {
+        facts.numReconnects++;
+        onReconnect?.({ ...event, position: state.position });
+      },
       signal,
     );
+  };
+
+  const stream = (streamOptions: StreamOptions): BatchStream => {
+    const complete = completeStreamOptions(streamOptions);
+    const { batchSize, worldSize, seed, from, prefetchBytes } = complete;
+    const { resumeFrom } = streamOptions;
+    const key = { seed, globalBatchSize: batchSize * worldSize };
+    if (resumeFrom !== undefined) checkResumable(resumeFrom, key);
+    const begin = resumeFrom ?? { ...from, ...key };
+    const facts: StreamFacts = { version: undefined, numReconnects: 0 };
+    const signal = complete.signal === undefined ? closed.signal : AbortSignal.any([complete.signal, closed.signal]);
+    const source =
+      prefetchBytes === 0
+        ? decodeHere(complete, begin, facts, signal)
+        : readAhead(options, streamOptions, prefetchBytes, facts, signal);
+    return createBatchStream(source, begin, facts);
   };
 
   return {
     dataset,
     stream,
     close() {
-      closed.abort();
+      closed.abort(new InterruptedError('the client was closed'));
       for (const connection of connections) connection.close();
     },
   };

@@ -7,7 +7,7 @@ import {
   type ListDatasetsResponse,
   type StreamBatchesRequest,
 } from '../../../protos/gen/millrace/v1/batch.js';
-import type { ConnectOptions } from './options.js';
+import type { ConnectOptions, TlsOptions } from './options.js';
 
 /** Receive window of HTTP/2: a Node client's default of 64 KiB holds a stream to a fifth of its rate. */
 const FLOW_CONTROL_WINDOW_BYTES = 16 << 20;
@@ -21,9 +21,8 @@ export interface Connection {
   close(): void;
 }
 
-export function createConnection(server: string, tls: ConnectOptions['tls']): Connection {
-  const channelCredentials: ChannelCredentials =
-    tls === undefined ? credentials.createInsecure() : credentials.createSsl(tls.rootCertificates);
+export function createConnection(server: string, { tls, token }: Pick<ConnectOptions, 'tls' | 'token'>): Connection {
+  const channelCredentials = tls === undefined ? credentials.createInsecure() : secureCredentials(tls);
   const client = new BatchServiceClient(server, channelCredentials, {
     'grpc-node.flow_control_window': FLOW_CONTROL_WINDOW_BYTES,
     // A server that vanished without a word is noticed, also while a stream waits.
@@ -33,22 +32,33 @@ export function createConnection(server: string, tls: ConnectOptions['tls']): Co
     'grpc.initial_reconnect_backoff_ms': 100,
     'grpc.max_reconnect_backoff_ms': 1_000,
   });
+  const metadata = (): Metadata => {
+    const fields = new Metadata();
+    if (token !== undefined) fields.set('authorization', `Bearer ${token}`);
+    return fields;
+  };
   const deadline = (): { deadline: number } => ({ deadline: Date.now() + UNARY_TIMEOUT_MS });
   return {
     server,
     listDatasets: () =>
       new Promise((resolve, reject) => {
-        client.listDatasets({}, new Metadata(), deadline(), (error, response) =>
+        client.listDatasets({}, metadata(), deadline(), (error, response) =>
           error === null ? resolve(response) : reject(error),
         );
       }),
     getDataset: (dataset, split) =>
       new Promise((resolve, reject) => {
-        client.getDataset({ dataset, split }, new Metadata(), deadline(), (error, response) =>
+        client.getDataset({ dataset, split }, metadata(), deadline(), (error, response) =>
           error === null ? resolve(response) : reject(error),
         );
       }),
-    streamBatches: (request) => client.streamBatches(request),
+    streamBatches: (request) => client.streamBatches(request, metadata()),
     close: () => client.close(),
   };
+}
+
+/** Copies, as PEM texts that come from another thread are no Buffers any more. */
+function secureCredentials({ rootCertificates, privateKey, certificateChain }: TlsOptions): ChannelCredentials {
+  const copy = (text: Uint8Array | undefined): Buffer | null => (text === undefined ? null : Buffer.from(text));
+  return credentials.createSsl(copy(rootCertificates), copy(privateKey), copy(certificateChain));
 }

@@ -12,4 +12,12 @@ export interface DatasetInfo {
   /** By label. */
   readonly classes: readonly { readonly id: string; readonly name: string }[];
   readonly mean: Mean;
+  /** How an image became a sample; undefined when the server is too old to say. */
+  readonly preparation: Preparation | undefined;
+}
+
+/** What was done to images, for who wants to do the same. */
+export interface Preparation {
+  readonly resize: 'caffe' | 'area';
+  readonly fit: 'exact' | 'cover';
 }

@@ -6,18 +6,30 @@ import { UsageError } from '../../../lib/core/errors.js';
 import { completeTransform, type TransformOptions } from '../../../lib/core/presets.js';
 import type { Transform } from '../../../lib/core/transform.js';
 import type { StreamPosition } from './batch.js';
+import type { StreamState } from './batch-stream.js';
 
 export interface ConnectOptions {
   /** Servers as `host:port`, any of which may serve any batch; the first one is tried first. */
   readonly servers: readonly string[];
-  /** PEM text of the certificate authority of the servers. Undefined: no TLS. */
-  readonly tls?: { readonly rootCertificates: Buffer } | undefined;
+  /** Undefined: no TLS. */
+  readonly tls?: TlsOptions | undefined;
+  /** Bearer token that each call carries. Only over TLS, or to servers on this machine. */
+  readonly token?: string | undefined;
   /** Waits between tries when no server answers. Default 500 ms doubling up to 30 s, with full jitter. */
   readonly backoff?: BackoffOptions;
   /** Milliseconds that a server that does not answer is tried again for; then the stream fails. Default 60,000. */
   readonly giveUpMs?: number;
   /** Called when a stream has to go on elsewhere or later; for logs. */
   readonly onReconnect?: (event: ReconnectEvent) => void;
+}
+
+/** PEM texts. */
+export interface TlsOptions {
+  /** Of the certificate authority of the servers. */
+  readonly rootCertificates: Uint8Array;
+  /** The client's own, for servers that ask for one. Both or none. */
+  readonly privateKey?: Uint8Array | undefined;
+  readonly certificateChain?: Uint8Array | undefined;
 }
 
 export interface ReconnectEvent {
@@ -62,6 +74,13 @@ export interface StreamOptions {
   readonly meanOf?: { readonly dataset: string; readonly split: string } | undefined;
   /** Default: labels as indices. */
   readonly labels?: LabelOptions;
+  /** Where to begin instead of `from`: the `state()` of a stream with otherwise the same options. */
+  readonly resumeFrom?: StreamState | undefined;
+  /**
+   * Bytes of decoded batches that a thread of the stream's own keeps ready, at least one batch. 0: no thread; a batch is decoded
+   * when the reader asks for it. Default 268,435,456: the next few steps, whatever they take.
+   */
+  readonly prefetchBytes?: number;
   /** Stops the stream; the iteration then throws InterruptedError. */
   readonly signal?: AbortSignal | undefined;
 }
@@ -96,7 +115,7 @@ export interface LabelOptions {
 }
 
 export type CompleteStreamOptions = Required<
-  Pick<StreamOptions, 'batchSize' | 'rank' | 'worldSize' | 'seed' | 'from' | 'shuffle' | 'endOfEpoch'>
+  Pick<StreamOptions, 'batchSize' | 'rank' | 'worldSize' | 'seed' | 'from' | 'shuffle' | 'endOfEpoch' | 'prefetchBytes'>
 > & {
   /** The split and those that it is mixed with; the first one's mean is subtracted. */
   readonly sources: readonly [SourceOptions, ...SourceOptions[]];
@@ -108,6 +127,19 @@ export type CompleteStreamOptions = Required<
   readonly epochs: number | undefined;
   readonly signal: AbortSignal | undefined;
 };
+
+const LOOPBACK = /^(127\.\d+\.\d+\.\d+|localhost|\[::1\]):\d+$/;
+
+/** Throws UsageError naming the option. */
+export function checkConnectOptions({ servers, tls, token }: ConnectOptions): void {
+  if (servers.length === 0) throw new UsageError('servers', 'servers: expected at least one host:port');
+  const far = servers.find((server) => !LOOPBACK.test(server));
+  if (token !== undefined && tls === undefined && far !== undefined) {
+    throw new UsageError('token', `token: it would go to ${far} in the clear; give tls as well`);
+  }
+}
+
+const DEFAULT_PREFETCH_BYTES = 256 << 20;
 
 /** Throws UsageError naming the option. */
 export function completeStreamOptions(options: StreamOptions): CompleteStreamOptions {
@@ -130,6 +162,7 @@ export function completeStreamOptions(options: StreamOptions): CompleteStreamOpt
     worldSize: options.worldSize ?? 1,
     seed: options.seed ?? 0,
     from: options.from ?? { epoch: 0, step: 0 },
+    prefetchBytes: options.prefetchBytes ?? DEFAULT_PREFETCH_BYTES,
     epochs: options.epochs,
     sources: [{ dataset, split, weight, selection }, ...mixWith],
     shuffle: options.shuffle ?? 'full',
@@ -144,6 +177,7 @@ export function completeStreamOptions(options: StreamOptions): CompleteStreamOpt
   checkInteger('worldSize', complete.worldSize, 1);
   checkInteger('rank', complete.rank, 0);
   checkInteger('seed', complete.seed, 0);
+  checkInteger('prefetchBytes', complete.prefetchBytes, 0);
   checkInteger('from.epoch', complete.from.epoch, 0);
   checkInteger('from.step', complete.from.step, 0);
   if (complete.epochs !== undefined) checkInteger('epochs', complete.epochs, 1);

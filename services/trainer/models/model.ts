@@ -17,7 +17,7 @@ export interface Model {
    * `[N, numClasses]` from mean-subtracted pixels, `[N, H, W, C]`. Leaves its intermediate tensors to the caller's `tf.tidy`,
    * since a gradient needs them.
    */
-  logits(pass: Pass, images: Tensor4D): Tensor2D;
+  readonly logits: (pass: Pass, images: Tensor4D) => Tensor2D;
 }
 
 /** The model that a network makes for images of one shape. Throws UsageError when the images are too small for it. */

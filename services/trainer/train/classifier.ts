@@ -1,9 +1,7 @@
 import type { Backend } from '../backend/backend.js';
-import { createModel } from '../models/catalog.js';
 import type { Model } from '../models/model.js';
 import { numElementsOf } from '../models/parameter-spec.js';
-import { checkWeights, type Checkpoint } from './checkpoint.js';
-import { readCheckpoint } from './checkpoint-folder.js';
+import type { NamedTensor } from './safetensors.js';
 
 /** One guess. */
 export interface Prediction {
@@ -14,44 +12,41 @@ export interface Prediction {
 
 /** A trained model, ready to be asked. */
 export interface Classifier {
-  readonly model: Model;
-  readonly checkpoint: Checkpoint;
   /**
-   * The likeliest classes of each image, the likeliest first: five, or all when there are fewer. `images` is `[N, H, W, C]` of the
-   * model's input shape, mean-subtracted and in the channel order of the training. Throws RangeError when it is no whole number of
-   * images.
+   * The likeliest classes of each image, the likeliest first: five, or all when there are fewer. `images` is `[N · V, H, W, C]` of
+   * the model's input shape, mean-subtracted and in the channel order of the training: V views of each image behind each other,
+   * whose probabilities are averaged. Throws RangeError when it is no whole number of images.
    */
-  classify(images: Float32Array): Promise<Prediction[][]>;
+  classify(images: Float32Array, numViews?: number): Promise<Prediction[][]>;
   /** Frees the weights. */
   close(): void;
 }
 
 const NUM_GUESSES = 5;
 
-/** Throws ERR_NOT_FOUND, or ERR_VERIFICATION when the file is not a whole checkpoint of a known model. */
-export async function openClassifier({ tf }: Backend, path: string): Promise<Classifier> {
-  const checkpoint = await readCheckpoint(path);
-  const { name, inputShape, numClasses } = checkpoint.model;
-  const model = createModel(name, inputShape, numClasses);
-  checkWeights(model, checkpoint.weights, path);
-  const weights = new Map(
-    [...checkpoint.weights].map(([parameter, { shape, data }]) => [parameter, tf.tensor(data, [...shape], 'float32')]),
+/** `weights` are the model's parameters and statistics by name; those of auxiliary heads are not needed. */
+export function createClassifier(
+  { tf }: Backend,
+  { inputShape, numClasses, logits }: Model,
+  weights: ReadonlyMap<string, NamedTensor>,
+): Classifier {
+  const tensors = new Map(
+    [...weights].map(([name, { shape, data }]) => [name, tf.tensor(data, [...shape], 'float32')]),
   );
   const numPixels = numElementsOf(inputShape);
-
   return {
-    model,
-    checkpoint,
-    async classify(images) {
-      const numImages = images.length / numPixels;
+    async classify(images, numViews = 1) {
+      const numImages = images.length / numPixels / numViews;
       if (!Number.isInteger(numImages) || numImages === 0) {
         throw new RangeError(
-          `expected images of ${numPixels} values (${inputShape.join('×')}) each, got ${images.length} values`,
+          `expected images of ${numPixels} values (${inputShape.join('×')}) each, ${numViews} times, got ${images.length} values`,
         );
       }
       const { values, indices } = tf.tidy(() => {
-        const logits = model.logits({ tf, tensors: weights }, tf.tensor4d(images, [numImages, ...inputShape]));
-        return tf.topk(tf.softmax(logits), Math.min(NUM_GUESSES, numClasses));
+        const views = tf.tensor4d(images, [numImages * numViews, ...inputShape]);
+        const probabilities = tf.softmax(logits({ tf, tensors }, views));
+        const mean = tf.mean(tf.reshape(probabilities, [numImages, numViews, numClasses]), 1);
+        return tf.topk(mean, Math.min(NUM_GUESSES, numClasses));
       });
       const [probabilities, labels] = await Promise.all([values.data(), indices.data()]);
       tf.dispose([values, indices]);
@@ -63,6 +58,6 @@ export async function openClassifier({ tf }: Backend, path: string): Promise<Cla
         }),
       );
     },
-    close: () => tf.dispose([...weights.values()]),
+    close: () => tf.dispose([...tensors.values()]),
   };
 }

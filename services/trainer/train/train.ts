@@ -50,7 +50,7 @@ async function beginning(
   options: TrainOptions,
   folder: CheckpointFolder,
 ): Promise<{ state: LearnerState; progress: RunProgress }> {
-  const { model, solver, key, resume, reporter } = options;
+  const { backend, model, solver, key, resume, reporter } = options;
   const path = resume === 'auto' ? await folder.newest() : undefined;
   if (path === undefined) {
     return {
@@ -63,7 +63,9 @@ async function beginning(
   checkWeights(model, checkpoint.weights, path);
   checkSolverState(model, solver.rule, checkpoint.solver, path);
   const { runStep } = checkpoint.progress;
-  reporter.event('resume', `going on after step ${runStep}, from ${path}`, { runStep, path });
+  const madeOn = checkpoint.annotations['backend'] ?? backend.name;
+  const change = madeOn === backend.name ? '' : `; made on ${madeOn}, it will not go on to the same bits here`;
+  reporter.event('resume', `going on after step ${runStep}, from ${path}${change}`, { runStep, path, madeOn });
   return { state: checkpoint, progress: checkpoint.progress };
 }
 

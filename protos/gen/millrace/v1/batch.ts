@@ -32,6 +32,22 @@ export const protobufFileName = "millrace/v1/batch.proto";
  * the split can serve any batch. protos/order/law.md is the law of the order, with test vectors beside it.
  */
 
+export enum Resize {
+  UNSPECIFIED = 0,
+  /** CAFFE - OpenCV's INTER_LINEAR, as Caffe's tools use it. */
+  CAFFE = 1,
+  /** AREA - Each pixel by the area that is covered of it. */
+  AREA = 2,
+}
+
+export enum Fit {
+  UNSPECIFIED = 0,
+  /** EXACT - The whole image, squeezed. */
+  EXACT = 1,
+  /** COVER - The largest part that has the sample's shape, from the centre. */
+  COVER = 2,
+}
+
 /** Order of the samples within an epoch. */
 export enum Shuffle {
   /** UNSPECIFIED - FULL. */
@@ -141,6 +157,13 @@ export interface Split {
   height: number;
   width: number;
   channels: number;
+  /** How an image became a sample of that shape; who classifies images of their own does the same. Unset: the server is older. */
+  preparation: Preparation | undefined;
+}
+
+export interface Preparation {
+  resize: Resize;
+  fit: Fit;
 }
 
 export interface ClassLabel {
@@ -622,7 +645,16 @@ export const GetDatasetResponse: MessageFns<GetDatasetResponse> = {
 };
 
 function createBaseSplit(): Split {
-  return { dataset: "", split: "", version: "", numSamples: 0, height: 0, width: 0, channels: 0 };
+  return {
+    dataset: "",
+    split: "",
+    version: "",
+    numSamples: 0,
+    height: 0,
+    width: 0,
+    channels: 0,
+    preparation: undefined,
+  };
 }
 
 export const Split: MessageFns<Split> = {
@@ -647,6 +679,9 @@ export const Split: MessageFns<Split> = {
     }
     if (message.channels !== 0) {
       writer.uint32(56).uint32(message.channels);
+    }
+    if (message.preparation !== undefined) {
+      Preparation.encode(message.preparation, writer.uint32(66).fork()).join();
     }
     return writer;
   },
@@ -720,6 +755,14 @@ export const Split: MessageFns<Split> = {
             message.channels = reader.uint32();
             continue;
           }
+          case 8: {
+            if (tag !== 66) {
+              break;
+            }
+
+            message.preparation = Preparation.decode(reader, reader.uint32());
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -744,6 +787,76 @@ export const Split: MessageFns<Split> = {
     message.height = object.height ?? 0;
     message.width = object.width ?? 0;
     message.channels = object.channels ?? 0;
+    message.preparation = (object.preparation !== undefined && object.preparation !== null)
+      ? Preparation.fromPartial(object.preparation)
+      : undefined;
+    return message;
+  },
+};
+
+function createBasePreparation(): Preparation {
+  return { resize: 0, fit: 0 };
+}
+
+export const Preparation: MessageFns<Preparation> = {
+  encode(message: Preparation, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.resize !== 0) {
+      writer.uint32(8).int32(message.resize);
+    }
+    if (message.fit !== 0) {
+      writer.uint32(16).int32(message.fit);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): Preparation {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBasePreparation();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 8) {
+              break;
+            }
+
+            message.resize = reader.int32() as any;
+            continue;
+          }
+          case 2: {
+            if (tag !== 16) {
+              break;
+            }
+
+            message.fit = reader.int32() as any;
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create(base?: DeepPartial<Preparation>): Preparation {
+    return Preparation.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<Preparation>): Preparation {
+    const message = createBasePreparation();
+    message.resize = object.resize ?? 0;
+    message.fit = object.fit ?? 0;
     return message;
   },
 };

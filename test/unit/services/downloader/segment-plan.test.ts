@@ -56,6 +56,12 @@ describe('the plan of segments', () => {
     assert.equal(plan.steal(), undefined);
   });
 
+  it('takes nothing from one that has hardly begun, whose pace nobody knows', () => {
+    const plan = new SegmentPlan(new ByteRanges());
+    plan.claim(80 * MIB, 40 * MIB);
+    assert.equal(plan.steal(), undefined);
+  });
+
   it('never gives a byte to two, and gives every byte in the end, whoever claims, steals and gives back', () => {
     const size = 64 * MIB;
     const move = fc.record({

@@ -24,27 +24,31 @@ _sym_db = _symbol_database.Default()
 
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x17millrace/v1/batch.proto\x12\x0bmillrace.v1\"\x15\n\x13ListDatasetsRequest\":\n\x14ListDatasetsResponse\x12\"\n\x06splits\x18\x01 \x03(\x0b\x32\x12.millrace.v1.Split\"3\n\x11GetDatasetRequest\x12\x0f\n\x07\x64\x61taset\x18\x01 \x01(\t\x12\r\n\x05split\x18\x02 \x01(\t\"\x81\x01\n\x12GetDatasetResponse\x12!\n\x05split\x18\x01 \x01(\x0b\x32\x12.millrace.v1.Split\x12\'\n\x06labels\x18\x02 \x03(\x0b\x32\x17.millrace.v1.ClassLabel\x12\x1f\n\x04mean\x18\x03 \x01(\x0b\x32\x11.millrace.v1.Mean\"~\n\x05Split\x12\x0f\n\x07\x64\x61taset\x18\x01 \x01(\t\x12\r\n\x05split\x18\x02 \x01(\t\x12\x0f\n\x07version\x18\x03 \x01(\t\x12\x13\n\x0bnum_samples\x18\x04 \x01(\x04\x12\x0e\n\x06height\x18\x05 \x01(\r\x12\r\n\x05width\x18\x06 \x01(\r\x12\x10\n\x08\x63hannels\x18\x07 \x01(\r\"&\n\nClassLabel\x12\n\n\x02id\x18\x01 \x01(\t\x12\x0c\n\x04name\x18\x02 \x01(\t\"@\n\x04Mean\x12\x14\n\x0c\x63hannel_mean\x18\x01 \x03(\x02\x12\x13\n\x0b\x63hannel_std\x18\x02 \x03(\x02\x12\r\n\x05image\x18\x03 \x01(\x0c\"\xc4\x02\n\x14StreamBatchesRequest\x12\x0f\n\x07\x64\x61taset\x18\x01 \x01(\t\x12\r\n\x05split\x18\x02 \x01(\t\x12\x0f\n\x07version\x18\x03 \x01(\t\x12\x0c\n\x04seed\x18\x04 \x01(\x04\x12\r\n\x05\x65poch\x18\x05 \x01(\r\x12\x0c\n\x04step\x18\x06 \x01(\x04\x12\x12\n\nnum_epochs\x18\x07 \x01(\r\x12\x19\n\x11global_batch_size\x18\x08 \x01(\r\x12\x0c\n\x04rank\x18\t \x01(\r\x12\x12\n\nworld_size\x18\n \x01(\r\x12%\n\x07shuffle\x18\x0b \x01(\x0e\x32\x14.millrace.v1.Shuffle\x12-\n\x0c\x65nd_of_epoch\x18\x0c \x01(\x0e\x32\x17.millrace.v1.EndOfEpoch\x12)\n\ttransform\x18\r \x01(\x0b\x32\x16.millrace.v1.Transform\"\x8a\x02\n\tTransform\x12\x11\n\tcrop_size\x18\x01 \x01(\r\x12(\n\tcrop_mode\x18\x02 \x01(\x0e\x32\x15.millrace.v1.CropMode\x12\x0e\n\x06mirror\x18\x03 \x01(\x08\x12#\n\x04mean\x18\x04 \x01(\x0e\x32\x15.millrace.v1.MeanMode\x12\r\n\x05scale\x18\x05 \x01(\x02\x12%\n\x05\x64type\x18\x06 \x01(\x0e\x32\x16.millrace.v1.WireDtype\x12#\n\x06layout\x18\x07 \x01(\x0e\x32\x13.millrace.v1.Layout\x12\x30\n\rchannel_order\x18\x08 \x01(\x0e\x32\x19.millrace.v1.ChannelOrder\"\xf1\x01\n\nBatchFrame\x12\r\n\x05\x65poch\x18\x01 \x01(\r\x12\x0c\n\x04step\x18\x02 \x01(\x04\x12\x14\n\x0c\x66irst_sample\x18\x03 \x01(\r\x12\x12\n\nbatch_size\x18\x04 \x01(\r\x12\x14\n\x0cis_last_step\x18\x05 \x01(\x08\x12\x14\n\x0csample_shape\x18\x06 \x03(\r\x12\x0b\n\x03ids\x18\x07 \x03(\x04\x12\x0e\n\x06labels\x18\x08 \x03(\x11\x12\x0e\n\x06\x63rop_y\x18\t \x03(\r\x12\x0e\n\x06\x63rop_x\x18\n \x03(\r\x12\r\n\x05\x66lags\x18\x0b \x01(\x0c\x12\x14\n\x0c\x65poch_digest\x18\x0c \x01(\t\x12\x0e\n\x06pixels\x18\x0f \x01(\x0c\"\x12\n\x10GetStatusRequest\"\xae\x01\n\x11GetStatusResponse\x12\x16\n\x0eserver_version\x18\x01 \x01(\t\x12\x16\n\x0euptime_seconds\x18\x02 \x01(\x01\x12\x13\n\x0bis_draining\x18\x03 \x01(\x08\x12*\n\x07streams\x18\x04 \x03(\x0b\x32\x19.millrace.v1.StreamStatus\x12\x14\n\x0c\x62\x61tches_sent\x18\x05 \x01(\x04\x12\x12\n\nbytes_sent\x18\x06 \x01(\x04\"\xaa\x01\n\x0cStreamStatus\x12\x0c\n\x04peer\x18\x01 \x01(\t\x12\x0f\n\x07\x64\x61taset\x18\x02 \x01(\t\x12\r\n\x05split\x18\x03 \x01(\t\x12\x0c\n\x04rank\x18\x04 \x01(\r\x12\x12\n\nworld_size\x18\x05 \x01(\r\x12\r\n\x05\x65poch\x18\x06 \x01(\r\x12\x0c\n\x04step\x18\x07 \x01(\x04\x12\x14\n\x0c\x62\x61tches_sent\x18\x08 \x01(\x04\x12\x17\n\x0fwire_wait_ratio\x18\t \x01(\x01*F\n\x07Shuffle\x12\x17\n\x13SHUFFLE_UNSPECIFIED\x10\x00\x12\x10\n\x0cSHUFFLE_FULL\x10\x01\x12\x10\n\x0cSHUFFLE_NONE\x10\x02*n\n\nEndOfEpoch\x12\x1c\n\x18\x45ND_OF_EPOCH_UNSPECIFIED\x10\x00\x12\x15\n\x11\x45ND_OF_EPOCH_DROP\x10\x01\x12\x14\n\x10\x45ND_OF_EPOCH_PAD\x10\x02\x12\x15\n\x11\x45ND_OF_EPOCH_WRAP\x10\x03*Q\n\x08\x43ropMode\x12\x19\n\x15\x43ROP_MODE_UNSPECIFIED\x10\x00\x12\x14\n\x10\x43ROP_MODE_RANDOM\x10\x01\x12\x14\n\x10\x43ROP_MODE_CENTER\x10\x02*e\n\x08MeanMode\x12\x19\n\x15MEAN_MODE_UNSPECIFIED\x10\x00\x12\x13\n\x0fMEAN_MODE_IMAGE\x10\x01\x12\x15\n\x11MEAN_MODE_CHANNEL\x10\x02\x12\x12\n\x0eMEAN_MODE_NONE\x10\x03*U\n\tWireDtype\x12\x1a\n\x16WIRE_DTYPE_UNSPECIFIED\x10\x00\x12\x14\n\x10WIRE_DTYPE_UINT8\x10\x01\x12\x16\n\x12WIRE_DTYPE_FLOAT32\x10\x02*B\n\x06Layout\x12\x16\n\x12LAYOUT_UNSPECIFIED\x10\x00\x12\x0f\n\x0bLAYOUT_NHWC\x10\x01\x12\x0f\n\x0bLAYOUT_NCHW\x10\x02*[\n\x0c\x43hannelOrder\x12\x1d\n\x19\x43HANNEL_ORDER_UNSPECIFIED\x10\x00\x12\x15\n\x11\x43HANNEL_ORDER_BGR\x10\x01\x12\x15\n\x11\x43HANNEL_ORDER_RGB\x10\x02\x32\xcd\x02\n\x0c\x42\x61tchService\x12S\n\x0cListDatasets\x12 .millrace.v1.ListDatasetsRequest\x1a!.millrace.v1.ListDatasetsResponse\x12M\n\nGetDataset\x12\x1e.millrace.v1.GetDatasetRequest\x1a\x1f.millrace.v1.GetDatasetResponse\x12M\n\rStreamBatches\x12!.millrace.v1.StreamBatchesRequest\x1a\x17.millrace.v1.BatchFrame0\x01\x12J\n\tGetStatus\x12\x1d.millrace.v1.GetStatusRequest\x1a\x1e.millrace.v1.GetStatusResponseb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x17millrace/v1/batch.proto\x12\x0bmillrace.v1\"\x15\n\x13ListDatasetsRequest\":\n\x14ListDatasetsResponse\x12\"\n\x06splits\x18\x01 \x03(\x0b\x32\x12.millrace.v1.Split\"3\n\x11GetDatasetRequest\x12\x0f\n\x07\x64\x61taset\x18\x01 \x01(\t\x12\r\n\x05split\x18\x02 \x01(\t\"\x81\x01\n\x12GetDatasetResponse\x12!\n\x05split\x18\x01 \x01(\x0b\x32\x12.millrace.v1.Split\x12\'\n\x06labels\x18\x02 \x03(\x0b\x32\x17.millrace.v1.ClassLabel\x12\x1f\n\x04mean\x18\x03 \x01(\x0b\x32\x11.millrace.v1.Mean\"\xad\x01\n\x05Split\x12\x0f\n\x07\x64\x61taset\x18\x01 \x01(\t\x12\r\n\x05split\x18\x02 \x01(\t\x12\x0f\n\x07version\x18\x03 \x01(\t\x12\x13\n\x0bnum_samples\x18\x04 \x01(\x04\x12\x0e\n\x06height\x18\x05 \x01(\r\x12\r\n\x05width\x18\x06 \x01(\r\x12\x10\n\x08\x63hannels\x18\x07 \x01(\r\x12-\n\x0bpreparation\x18\x08 \x01(\x0b\x32\x18.millrace.v1.Preparation\"Q\n\x0bPreparation\x12#\n\x06resize\x18\x01 \x01(\x0e\x32\x13.millrace.v1.Resize\x12\x1d\n\x03\x66it\x18\x02 \x01(\x0e\x32\x10.millrace.v1.Fit\"&\n\nClassLabel\x12\n\n\x02id\x18\x01 \x01(\t\x12\x0c\n\x04name\x18\x02 \x01(\t\"@\n\x04Mean\x12\x14\n\x0c\x63hannel_mean\x18\x01 \x03(\x02\x12\x13\n\x0b\x63hannel_std\x18\x02 \x03(\x02\x12\r\n\x05image\x18\x03 \x01(\x0c\"\xc4\x02\n\x14StreamBatchesRequest\x12\x0f\n\x07\x64\x61taset\x18\x01 \x01(\t\x12\r\n\x05split\x18\x02 \x01(\t\x12\x0f\n\x07version\x18\x03 \x01(\t\x12\x0c\n\x04seed\x18\x04 \x01(\x04\x12\r\n\x05\x65poch\x18\x05 \x01(\r\x12\x0c\n\x04step\x18\x06 \x01(\x04\x12\x12\n\nnum_epochs\x18\x07 \x01(\r\x12\x19\n\x11global_batch_size\x18\x08 \x01(\r\x12\x0c\n\x04rank\x18\t \x01(\r\x12\x12\n\nworld_size\x18\n \x01(\r\x12%\n\x07shuffle\x18\x0b \x01(\x0e\x32\x14.millrace.v1.Shuffle\x12-\n\x0c\x65nd_of_epoch\x18\x0c \x01(\x0e\x32\x17.millrace.v1.EndOfEpoch\x12)\n\ttransform\x18\r \x01(\x0b\x32\x16.millrace.v1.Transform\"\x8a\x02\n\tTransform\x12\x11\n\tcrop_size\x18\x01 \x01(\r\x12(\n\tcrop_mode\x18\x02 \x01(\x0e\x32\x15.millrace.v1.CropMode\x12\x0e\n\x06mirror\x18\x03 \x01(\x08\x12#\n\x04mean\x18\x04 \x01(\x0e\x32\x15.millrace.v1.MeanMode\x12\r\n\x05scale\x18\x05 \x01(\x02\x12%\n\x05\x64type\x18\x06 \x01(\x0e\x32\x16.millrace.v1.WireDtype\x12#\n\x06layout\x18\x07 \x01(\x0e\x32\x13.millrace.v1.Layout\x12\x30\n\rchannel_order\x18\x08 \x01(\x0e\x32\x19.millrace.v1.ChannelOrder\"\xf1\x01\n\nBatchFrame\x12\r\n\x05\x65poch\x18\x01 \x01(\r\x12\x0c\n\x04step\x18\x02 \x01(\x04\x12\x14\n\x0c\x66irst_sample\x18\x03 \x01(\r\x12\x12\n\nbatch_size\x18\x04 \x01(\r\x12\x14\n\x0cis_last_step\x18\x05 \x01(\x08\x12\x14\n\x0csample_shape\x18\x06 \x03(\r\x12\x0b\n\x03ids\x18\x07 \x03(\x04\x12\x0e\n\x06labels\x18\x08 \x03(\x11\x12\x0e\n\x06\x63rop_y\x18\t \x03(\r\x12\x0e\n\x06\x63rop_x\x18\n \x03(\r\x12\r\n\x05\x66lags\x18\x0b \x01(\x0c\x12\x14\n\x0c\x65poch_digest\x18\x0c \x01(\t\x12\x0e\n\x06pixels\x18\x0f \x01(\x0c\"\x12\n\x10GetStatusRequest\"\xae\x01\n\x11GetStatusResponse\x12\x16\n\x0eserver_version\x18\x01 \x01(\t\x12\x16\n\x0euptime_seconds\x18\x02 \x01(\x01\x12\x13\n\x0bis_draining\x18\x03 \x01(\x08\x12*\n\x07streams\x18\x04 \x03(\x0b\x32\x19.millrace.v1.StreamStatus\x12\x14\n\x0c\x62\x61tches_sent\x18\x05 \x01(\x04\x12\x12\n\nbytes_sent\x18\x06 \x01(\x04\"\xaa\x01\n\x0cStreamStatus\x12\x0c\n\x04peer\x18\x01 \x01(\t\x12\x0f\n\x07\x64\x61taset\x18\x02 \x01(\t\x12\r\n\x05split\x18\x03 \x01(\t\x12\x0c\n\x04rank\x18\x04 \x01(\r\x12\x12\n\nworld_size\x18\x05 \x01(\r\x12\r\n\x05\x65poch\x18\x06 \x01(\r\x12\x0c\n\x04step\x18\x07 \x01(\x04\x12\x14\n\x0c\x62\x61tches_sent\x18\x08 \x01(\x04\x12\x17\n\x0fwire_wait_ratio\x18\t \x01(\x01*C\n\x06Resize\x12\x16\n\x12RESIZE_UNSPECIFIED\x10\x00\x12\x10\n\x0cRESIZE_CAFFE\x10\x01\x12\x0f\n\x0bRESIZE_AREA\x10\x02*8\n\x03\x46it\x12\x13\n\x0f\x46IT_UNSPECIFIED\x10\x00\x12\r\n\tFIT_EXACT\x10\x01\x12\r\n\tFIT_COVER\x10\x02*F\n\x07Shuffle\x12\x17\n\x13SHUFFLE_UNSPECIFIED\x10\x00\x12\x10\n\x0cSHUFFLE_FULL\x10\x01\x12\x10\n\x0cSHUFFLE_NONE\x10\x02*n\n\nEndOfEpoch\x12\x1c\n\x18\x45ND_OF_EPOCH_UNSPECIFIED\x10\x00\x12\x15\n\x11\x45ND_OF_EPOCH_DROP\x10\x01\x12\x14\n\x10\x45ND_OF_EPOCH_PAD\x10\x02\x12\x15\n\x11\x45ND_OF_EPOCH_WRAP\x10\x03*Q\n\x08\x43ropMode\x12\x19\n\x15\x43ROP_MODE_UNSPECIFIED\x10\x00\x12\x14\n\x10\x43ROP_MODE_RANDOM\x10\x01\x12\x14\n\x10\x43ROP_MODE_CENTER\x10\x02*e\n\x08MeanMode\x12\x19\n\x15MEAN_MODE_UNSPECIFIED\x10\x00\x12\x13\n\x0fMEAN_MODE_IMAGE\x10\x01\x12\x15\n\x11MEAN_MODE_CHANNEL\x10\x02\x12\x12\n\x0eMEAN_MODE_NONE\x10\x03*U\n\tWireDtype\x12\x1a\n\x16WIRE_DTYPE_UNSPECIFIED\x10\x00\x12\x14\n\x10WIRE_DTYPE_UINT8\x10\x01\x12\x16\n\x12WIRE_DTYPE_FLOAT32\x10\x02*B\n\x06Layout\x12\x16\n\x12LAYOUT_UNSPECIFIED\x10\x00\x12\x0f\n\x0bLAYOUT_NHWC\x10\x01\x12\x0f\n\x0bLAYOUT_NCHW\x10\x02*[\n\x0c\x43hannelOrder\x12\x1d\n\x19\x43HANNEL_ORDER_UNSPECIFIED\x10\x00\x12\x15\n\x11\x43HANNEL_ORDER_BGR\x10\x01\x12\x15\n\x11\x43HANNEL_ORDER_RGB\x10\x02\x32\xcd\x02\n\x0c\x42\x61tchService\x12S\n\x0cListDatasets\x12 .millrace.v1.ListDatasetsRequest\x1a!.millrace.v1.ListDatasetsResponse\x12M\n\nGetDataset\x12\x1e.millrace.v1.GetDatasetRequest\x1a\x1f.millrace.v1.GetDatasetResponse\x12M\n\rStreamBatches\x12!.millrace.v1.StreamBatchesRequest\x1a\x17.millrace.v1.BatchFrame0\x01\x12J\n\tGetStatus\x12\x1d.millrace.v1.GetStatusRequest\x1a\x1e.millrace.v1.GetStatusResponseb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'millrace.v1.batch_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
-  _globals['_SHUFFLE']._serialized_start=1752
-  _globals['_SHUFFLE']._serialized_end=1822
-  _globals['_ENDOFEPOCH']._serialized_start=1824
-  _globals['_ENDOFEPOCH']._serialized_end=1934
-  _globals['_CROPMODE']._serialized_start=1936
-  _globals['_CROPMODE']._serialized_end=2017
-  _globals['_MEANMODE']._serialized_start=2019
-  _globals['_MEANMODE']._serialized_end=2120
-  _globals['_WIREDTYPE']._serialized_start=2122
-  _globals['_WIREDTYPE']._serialized_end=2207
-  _globals['_LAYOUT']._serialized_start=2209
-  _globals['_LAYOUT']._serialized_end=2275
-  _globals['_CHANNELORDER']._serialized_start=2277
-  _globals['_CHANNELORDER']._serialized_end=2368
+  _globals['_RESIZE']._serialized_start=1883
+  _globals['_RESIZE']._serialized_end=1950
+  _globals['_FIT']._serialized_start=1952
+  _globals['_FIT']._serialized_end=2008
+  _globals['_SHUFFLE']._serialized_start=2010
+  _globals['_SHUFFLE']._serialized_end=2080
+  _globals['_ENDOFEPOCH']._serialized_start=2082
+  _globals['_ENDOFEPOCH']._serialized_end=2192
+  _globals['_CROPMODE']._serialized_start=2194
+  _globals['_CROPMODE']._serialized_end=2275
+  _globals['_MEANMODE']._serialized_start=2277
+  _globals['_MEANMODE']._serialized_end=2378
+  _globals['_WIREDTYPE']._serialized_start=2380
+  _globals['_WIREDTYPE']._serialized_end=2465
+  _globals['_LAYOUT']._serialized_start=2467
+  _globals['_LAYOUT']._serialized_end=2533
+  _globals['_CHANNELORDER']._serialized_start=2535
+  _globals['_CHANNELORDER']._serialized_end=2626
   _globals['_LISTDATASETSREQUEST']._serialized_start=40
   _globals['_LISTDATASETSREQUEST']._serialized_end=61
   _globals['_LISTDATASETSRESPONSE']._serialized_start=63
@@ -53,24 +57,26 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_GETDATASETREQUEST']._serialized_end=174
   _globals['_GETDATASETRESPONSE']._serialized_start=177
   _globals['_GETDATASETRESPONSE']._serialized_end=306
-  _globals['_SPLIT']._serialized_start=308
-  _globals['_SPLIT']._serialized_end=434
-  _globals['_CLASSLABEL']._serialized_start=436
-  _globals['_CLASSLABEL']._serialized_end=474
-  _globals['_MEAN']._serialized_start=476
-  _globals['_MEAN']._serialized_end=540
-  _globals['_STREAMBATCHESREQUEST']._serialized_start=543
-  _globals['_STREAMBATCHESREQUEST']._serialized_end=867
-  _globals['_TRANSFORM']._serialized_start=870
-  _globals['_TRANSFORM']._serialized_end=1136
-  _globals['_BATCHFRAME']._serialized_start=1139
-  _globals['_BATCHFRAME']._serialized_end=1380
-  _globals['_GETSTATUSREQUEST']._serialized_start=1382
-  _globals['_GETSTATUSREQUEST']._serialized_end=1400
-  _globals['_GETSTATUSRESPONSE']._serialized_start=1403
-  _globals['_GETSTATUSRESPONSE']._serialized_end=1577
-  _globals['_STREAMSTATUS']._serialized_start=1580
-  _globals['_STREAMSTATUS']._serialized_end=1750
-  _globals['_BATCHSERVICE']._serialized_start=2371
-  _globals['_BATCHSERVICE']._serialized_end=2704
+  _globals['_SPLIT']._serialized_start=309
+  _globals['_SPLIT']._serialized_end=482
+  _globals['_PREPARATION']._serialized_start=484
+  _globals['_PREPARATION']._serialized_end=565
+  _globals['_CLASSLABEL']._serialized_start=567
+  _globals['_CLASSLABEL']._serialized_end=605
+  _globals['_MEAN']._serialized_start=607
+  _globals['_MEAN']._serialized_end=671
+  _globals['_STREAMBATCHESREQUEST']._serialized_start=674
+  _globals['_STREAMBATCHESREQUEST']._serialized_end=998
+  _globals['_TRANSFORM']._serialized_start=1001
+  _globals['_TRANSFORM']._serialized_end=1267
+  _globals['_BATCHFRAME']._serialized_start=1270
+  _globals['_BATCHFRAME']._serialized_end=1511
+  _globals['_GETSTATUSREQUEST']._serialized_start=1513
+  _globals['_GETSTATUSREQUEST']._serialized_end=1531
+  _globals['_GETSTATUSRESPONSE']._serialized_start=1534
+  _globals['_GETSTATUSRESPONSE']._serialized_end=1708
+  _globals['_STREAMSTATUS']._serialized_start=1711
+  _globals['_STREAMSTATUS']._serialized_end=1881
+  _globals['_BATCHSERVICE']._serialized_start=2629
+  _globals['_BATCHSERVICE']._serialized_end=2962
 # @@protoc_insertion_point(module_scope)

@@ -7,6 +7,18 @@ from typing import ClassVar as _ClassVar, Optional as _Optional, Union as _Union
 
 DESCRIPTOR: _descriptor.FileDescriptor
 
+class Resize(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
+    __slots__ = ()
+    RESIZE_UNSPECIFIED: _ClassVar[Resize]
+    RESIZE_CAFFE: _ClassVar[Resize]
+    RESIZE_AREA: _ClassVar[Resize]
+
+class Fit(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
+    __slots__ = ()
+    FIT_UNSPECIFIED: _ClassVar[Fit]
+    FIT_EXACT: _ClassVar[Fit]
+    FIT_COVER: _ClassVar[Fit]
+
 class Shuffle(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     __slots__ = ()
     SHUFFLE_UNSPECIFIED: _ClassVar[Shuffle]
@@ -50,6 +62,12 @@ class ChannelOrder(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     CHANNEL_ORDER_UNSPECIFIED: _ClassVar[ChannelOrder]
     CHANNEL_ORDER_BGR: _ClassVar[ChannelOrder]
     CHANNEL_ORDER_RGB: _ClassVar[ChannelOrder]
+RESIZE_UNSPECIFIED: Resize
+RESIZE_CAFFE: Resize
+RESIZE_AREA: Resize
+FIT_UNSPECIFIED: Fit
+FIT_EXACT: Fit
+FIT_COVER: Fit
 SHUFFLE_UNSPECIFIED: Shuffle
 SHUFFLE_FULL: Shuffle
 SHUFFLE_NONE: Shuffle
@@ -103,7 +121,7 @@ class GetDatasetResponse(_message.Message):
     def __init__(self, split: _Optional[_Union[Split, _Mapping]] = ..., labels: _Optional[_Iterable[_Union[ClassLabel, _Mapping]]] = ..., mean: _Optional[_Union[Mean, _Mapping]] = ...) -> None: ...
 
 class Split(_message.Message):
-    __slots__ = ("dataset", "split", "version", "num_samples", "height", "width", "channels")
+    __slots__ = ("dataset", "split", "version", "num_samples", "height", "width", "channels", "preparation")
     DATASET_FIELD_NUMBER: _ClassVar[int]
     SPLIT_FIELD_NUMBER: _ClassVar[int]
     VERSION_FIELD_NUMBER: _ClassVar[int]
@@ -111,6 +129,7 @@ class Split(_message.Message):
     HEIGHT_FIELD_NUMBER: _ClassVar[int]
     WIDTH_FIELD_NUMBER: _ClassVar[int]
     CHANNELS_FIELD_NUMBER: _ClassVar[int]
+    PREPARATION_FIELD_NUMBER: _ClassVar[int]
     dataset: str
     split: str
     version: str
@@ -118,7 +137,16 @@ class Split(_message.Message):
     height: int
     width: int
     channels: int
-    def __init__(self, dataset: _Optional[str] = ..., split: _Optional[str] = ..., version: _Optional[str] = ..., num_samples: _Optional[int] = ..., height: _Optional[int] = ..., width: _Optional[int] = ..., channels: _Optional[int] = ...) -> None: ...
+    preparation: Preparation
+    def __init__(self, dataset: _Optional[str] = ..., split: _Optional[str] = ..., version: _Optional[str] = ..., num_samples: _Optional[int] = ..., height: _Optional[int] = ..., width: _Optional[int] = ..., channels: _Optional[int] = ..., preparation: _Optional[_Union[Preparation, _Mapping]] = ...) -> None: ...
+
+class Preparation(_message.Message):
+    __slots__ = ("resize", "fit")
+    RESIZE_FIELD_NUMBER: _ClassVar[int]
+    FIT_FIELD_NUMBER: _ClassVar[int]
+    resize: Resize
+    fit: Fit
+    def __init__(self, resize: _Optional[_Union[Resize, str]] = ..., fit: _Optional[_Union[Fit, str]] = ...) -> None: ...
 
 class ClassLabel(_message.Message):
     __slots__ = ("id", "name")

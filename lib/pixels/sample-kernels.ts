@@ -1,0 +1,149 @@
+/**
+ * The kernel of `kernels/samples/*.ts`, compiled to WebAssembly with SIMD over a memory that threads share: it places samples in
+ * batches.
+ */
+import { existsSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import type { CropWindow } from '../core/crop.js';
+import { MillraceError } from '../core/errors.js';
+import { BYTES_PER_ELEMENT, numElements, type Dtype, type SampleShape } from '../core/tensor.js';
+import { channelFactors, croppedShape, meanSource, type Mean, type Transform } from '../core/transform.js';
+import { packageRoot } from '../platform/package-root.js';
+
+/** Address and sizes are in bytes; `kernels/samples/place-sample.ts` says what lies there. */
+interface SampleKernelExports {
+  placeSample(
+    source: number,
+    stride: number,
+    plane: number,
+    mean: number,
+    meanStride: number,
+    meanPlane: number,
+    factors: number,
+    scratch: number,
+    target: number,
+    width: number,
+    height: number,
+    channels: number,
+    dtype: number,
+    isMirrored: boolean,
+    isInterleaved: boolean,
+    isReversed: boolean,
+  ): void;
+}
+
+const DTYPE_CODE: Readonly<Record<Dtype, number>> = { uint8: 0, float32: 1, float16: 2, bfloat16: 3 };
+const PAGE_BYTES = 65_536;
+const MAX_BYTES = 65_536 * PAGE_BYTES;
+
+/** A memory for the kernel and its threads, whose pages take room only once they are written to. At most 4 GiB. */
+export function createSharedMemory(numBytes: number): WebAssembly.SharedMemory {
+  const pages = Math.ceil(Math.min(numBytes, MAX_BYTES) / PAGE_BYTES);
+  return new WebAssembly.Memory({
+    initial: pages,
+    maximum: pages,
+    shared: true,
+  }) as unknown as WebAssembly.SharedMemory;
+}
+
+/** Where a thread's placer works. All addresses are of the shared memory and must be multiples of 16. */
+export interface PlacerRoom {
+  /** {@link scratchBytes} long, of this thread alone. */
+  readonly scratch: number;
+  /** Where what {@link kernelValues} gave lies. */
+  readonly values: number;
+}
+
+/** Places one sample: from `source`, where its planar pixels are, to `target`, where its elements go. */
+export type SamplePlacer = (source: number, window: CropWindow, target: number) => void;
+
+/** Bytes of {@link PlacerRoom.scratch}. */
+export function scratchBytes(transform: Transform, stored: SampleShape): number {
+  return 3 * (croppedShape(stored, transform).width * BYTES_PER_ELEMENT[transform.dtype] + 16);
+}
+
+/** The factors of the channels come first, with room to the next multiple of so many. */
+const FACTOR_ROOM = 16;
+
+/**
+ * What the kernel takes away and multiplies by: a factor for each channel, then the mean, as an image or as one row of it for each
+ * channel. Empty for uint8, which is not touched. `source` is the shape of what is cropped.
+ */
+export function kernelValues(transform: Transform, source: SampleShape, mean: Mean): Float32Array {
+  if (transform.dtype === 'uint8') return new Float32Array();
+  const { channels } = source;
+  const means = transform.mean === 'image' ? mean.image : meanSource(transform, { ...source, height: 1 }, mean);
+  const values = new Float32Array(meanOffset(channels) + means.length);
+  values.set(channelFactors(transform, channels));
+  values.set(means, meanOffset(channels));
+  return values;
+}
+
+function meanOffset(channels: number): number {
+  return Math.ceil(channels / FACTOR_ROOM) * FACTOR_ROOM;
+}
+
+/**
+ * What `copyCrop` and `createMeanSubtractor` of lib/core do with these options, to the last bit. `source` is the shape of what is
+ * cropped.
+ * Throws RangeError for NHWC with other than one or three channels, ERR_NOT_FOUND when the kernel has not been built.
+ */
+export function createSamplePlacer(
+  memory: WebAssembly.SharedMemory,
+  room: PlacerRoom,
+  transform: Transform,
+  source: SampleShape,
+): SamplePlacer {
+  const { dtype, layout, channelOrder, mean } = transform;
+  const { width, channels } = source;
+  if (layout === 'NHWC' && channels !== 1 && channels !== 3) {
+    throw new RangeError(`expected one or three channels for NHWC, got ${channels}`);
+  }
+  const kernels = new WebAssembly.Instance(compiledKernels(), { env: { memory } }).exports as SampleKernelExports;
+  const plane = width * source.height;
+  const means = room.values + meanOffset(channels) * 4;
+  const isImage = mean === 'image';
+  const isInterleaved = layout === 'NHWC' && channels === 3;
+  const isReversed = channelOrder === 'RGB';
+  const code = DTYPE_CODE[dtype];
+
+  return (pixels, window, target) => {
+    kernels.placeSample(
+      pixels + window.y * width + window.x,
+      width,
+      plane,
+      means + (isImage ? (window.y * width + window.x) * 4 : window.x * 4),
+      isImage ? width * 4 : 0,
+      (isImage ? plane : width) * 4,
+      room.values,
+      room.scratch,
+      target,
+      window.width,
+      window.height,
+      channels,
+      code,
+      window.isMirrored,
+      isInterleaved,
+      isReversed,
+    );
+  };
+}
+
+/** Bytes of one placed sample. */
+export function placedBytes(transform: Transform, stored: SampleShape): number {
+  return numElements(croppedShape(stored, transform)) * BYTES_PER_ELEMENT[transform.dtype];
+}
+
+/** Compiled once a thread, so that code V8 has optimised stays. */
+let compiled: WebAssembly.Module | undefined;
+
+function compiledKernels(): WebAssembly.Module {
+  if (compiled === undefined) {
+    const path = join(packageRoot(), 'dist', 'lib', 'pixels', 'sample-kernels.wasm');
+    if (!existsSync(path)) {
+      throw new MillraceError('ERR_NOT_FOUND', `${path} is not there; "make build" makes it`, { context: { path } });
+    }
+    compiled = new WebAssembly.Module(readFileSync(path));
+  }
+  return compiled;
+}

@@ -1,0 +1,158 @@
+import assert from 'node:assert/strict';
+import { InterruptedError, MillraceError, UsageError } from '../../lib/core/errors.js';
+import { createLogger } from '../../lib/platform/logger.js';
+import { BatchServer } from '../../services/batch-server/server.js';
+import { connect, type Batch, type Client, type StreamState } from '../../services/trainer/client/client.js';
+import { makeSplit } from '../fixtures/split.js';
+import { temporaryFolder } from '../fixtures/temporary-folder.js';
+
+const SPLIT = {
+  dataset: 'fixture',
+  split: 'train',
+  numSamples: 200,
+  shape: { height: 12, width: 10, channels: 3 },
+  shardSamples: 50,
+};
+const OPTIONS = { dataset: 'fixture', split: 'train', batchSize: 4, seed: 11, epochs: 2 } as const;
+
+async function startServer(root: string): Promise<BatchServer> {
+  const server = BatchServer.create({ root, port: 0, drainMs: 500 }, createLogger('test', 'silent'));
+  await server.start();
+  return server;
+}
+
+/** Threads, sockets and timers that keep this process alive, mocha's own timers apart. */
+function numHandles(): number {
+  return process.getActiveResourcesInfo().filter((name) => /MessagePort|Worker|TCP/.test(name)).length;
+}
+
+for (const prefetchBytes of [0, 1, 64 << 20]) {
+  describe(`a stream of a client that reads ${prefetchBytes} bytes ahead`, () => {
+    const folder = temporaryFolder();
+    const options = { ...OPTIONS, prefetchBytes };
+    let server: BatchServer;
+    let client: Client;
+    let expected: Batch[];
+
+    before(async () => {
+      await makeSplit(folder.path, SPLIT);
+      server = await startServer(folder.path);
+      client = connect({ servers: [server.address] });
+      expected = [];
+      for await (const batch of client.stream({ ...OPTIONS, prefetchBytes: 0 })) expected.push(batch);
+      assert.equal(expected.length, 100);
+    });
+    after(async () => {
+      client.close();
+      await server.destroy();
+    });
+
+    it('gives the same batches, and the reader owns their memory', async () => {
+      const got: Batch[] = [];
+      for await (const batch of client.stream(options)) got.push(batch);
+      assert.deepEqual(got, expected);
+      assert.equal(new Set(got.map(({ images }) => images.buffer)).size, got.length);
+    });
+
+    it('goes on from its state, which is plain JSON, where its reader stopped', async () => {
+      for (const numRead of [1, 49, 50, 51]) {
+        const stream = client.stream(options);
+        for (let i = 0; i < numRead; i++) assert.deepEqual((await stream.next()).value, expected[i]);
+        await stream.return();
+        const resumeFrom = JSON.parse(JSON.stringify(stream.state())) as StreamState;
+        const rest: Batch[] = [];
+        for await (const batch of client.stream({ ...options, resumeFrom })) rest.push(batch);
+        assert.deepEqual(rest, expected.slice(numRead));
+      }
+    });
+
+    it('does not go on from the state of another sequence, or of other data', async () => {
+      const stream = client.stream(options);
+      await stream.next();
+      await stream.return();
+      const state = stream.state();
+      assert.throws(() => client.stream({ ...options, seed: 12, resumeFrom: state }), UsageError);
+      assert.throws(() => client.stream({ ...options, batchSize: 8, resumeFrom: state }), UsageError);
+      await assert.rejects(
+        client.stream({ ...options, resumeFrom: { ...state, version: 'f'.repeat(32) } }).next(),
+        (error: unknown) => error instanceof MillraceError && error.code === 'ERR_VERSION_CHANGED',
+      );
+    });
+
+    it('knows how many batches came and how long its reader waited', async () => {
+      const stream = client.stream(options);
+      assert.deepEqual(stream.metrics(), { numBatches: 0, numSamples: 0, numReconnects: 0, waitMs: 0, elapsedMs: 0 });
+      for (let i = 0; i < 10; i++) await stream.next();
+      const { numBatches, numSamples, waitMs, elapsedMs } = stream.metrics();
+      assert.deepEqual([numBatches, numSamples], [10, 40]);
+      assert.ok(waitMs >= 0 && waitMs <= elapsedMs, `${waitMs} of ${elapsedMs} ms`);
+      await stream.return();
+    });
+
+    it('ends at once when the client is closed or its signal is aborted, also while the reader waits', async () => {
+      const other = connect({ servers: [server.address] });
+      const controller = new AbortController();
+      const endless = { ...options, epochs: undefined };
+      const aborted = other.stream({ ...endless, signal: controller.signal });
+      const closed = other.stream(endless);
+      await Promise.all([aborted.next(), closed.next()]);
+      controller.abort();
+      await assert.rejects(readOn(aborted), InterruptedError);
+      const ending = assert.rejects(readOn(closed), (error: unknown) => {
+        return error instanceof InterruptedError && /client was closed/.test(error.message);
+      });
+      other.close();
+      await ending;
+    });
+
+    it('tells what is wrong as the server said it', async () => {
+      await assert.rejects(
+        client.stream({ ...options, dataset: 'absent' }).next(),
+        (error: unknown) => error instanceof MillraceError && error.code === 'ERR_NOT_FOUND',
+      );
+      await assert.rejects(
+        client.stream({ ...options, transform: { cropSize: 99 } }).next(),
+        (error: unknown) => error instanceof UsageError && /crop/.test(error.field),
+      );
+    });
+
+    it('goes on with the next step when a server goes away', async () => {
+      const [first, second] = [await startServer(folder.path), await startServer(folder.path)];
+      const other = connect({ servers: [first.address, second.address], backoff: { baseMs: 1, maxMs: 5 } });
+      const stream = other.stream({ ...options, epochs: undefined });
+      let numRead = 0;
+      for await (const { epoch, step } of stream) {
+        assert.deepEqual({ epoch, step }, { epoch: Math.floor(numRead / 50), step: numRead % 50 });
+        if (++numRead === 30) await first.destroy();
+        if (stream.metrics().numReconnects > 0 && numRead > 60) break;
+      }
+      other.close();
+      await second.destroy();
+    });
+
+    it('leaves nothing open when its reader stops', async () => {
+      const before = numHandles();
+      const other = connect({ servers: [server.address] });
+      for await (const batch of other.stream({ ...options, epochs: undefined })) {
+        if (batch.step === 3) break;
+      }
+      other.close();
+      while (numHandles() > before) await new Promise((resolve) => setTimeout(resolve, 10));
+    });
+  });
+}
+
+describe('a client', () => {
+  it('sends its token over TLS or to this machine, and nowhere else', () => {
+    assert.throws(
+      () => connect({ servers: ['127.0.0.1:1', 'feeder:50051'], token: 'secret' }),
+      (error: unknown) => error instanceof UsageError && error.field === 'token' && !error.message.includes('secret'),
+    );
+    connect({ servers: ['127.0.0.1:1', 'localhost:2', '[::1]:3'], token: 'secret' }).close();
+    connect({ servers: ['feeder:1'], token: 'secret', tls: { rootCertificates: Buffer.from('') } }).close();
+  });
+});
+
+async function readOn(stream: AsyncIterable<Batch>): Promise<void> {
+  for await (const batch of stream) assert.ok(batch.ids.length > 0);
+}

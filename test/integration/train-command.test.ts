@@ -1,0 +1,108 @@
+/** `millrace train` and `millrace classify` as their users run them, on small data. */
+import assert from 'node:assert/strict';
+import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { createLogger } from '../../lib/platform/logger.js';
+import { encodeJpeg } from '../../lib/pixels/encode.js';
+import { BatchServer } from '../../services/batch-server/server.js';
+import { createModel } from '../../services/trainer/models/catalog.js';
+import { encodeCaffemodel, noiseLayers } from '../fixtures/caffemodel.js';
+import { lastJsonLine, millrace } from '../fixtures/cli.js';
+import { fixturePixels, makeSplit } from '../fixtures/split.js';
+import { temporaryFolder } from '../fixtures/temporary-folder.js';
+
+interface Guess {
+  readonly label: number;
+  readonly probability: number;
+  readonly name: string;
+}
+
+describe('the commands train and classify', () => {
+  const folder = temporaryFolder();
+  const at = (name: string): string => join(folder.path, name);
+
+  it("train by Caffe's files: data, batch, crop and solver from there, and flags over them", async () => {
+    const shape = { height: 24, width: 24, channels: 3 };
+    for (const split of ['train', 'val']) {
+      await makeSplit(folder.path, { dataset: 'noise', split, numSamples: 40, shape, shardSamples: 40 });
+    }
+    const server = BatchServer.create({ root: folder.path, port: 0 }, createLogger('test', 'silent'));
+    await server.start();
+    const data = (phase: string, batch: number): string => `layer {
+      name: "data" type: "Data" include { phase: ${phase} }
+      transform_param { crop_size: 18 mean_value: 110 mirror: true }
+      data_param { source: "${at('datasets/noise/train')}" batch_size: ${batch} backend: LMDB }
+    }`;
+    mkdirSync(at('caffe'));
+    writeFileSync(
+      at('caffe/net.prototxt'),
+      `name: "Small-Convnet" ${data('TRAIN', 6)} ${data('TEST', 20)}
+      layer { name: "conv1" type: "Convolution" convolution_param { num_output: 16 } }`,
+    );
+    writeFileSync(
+      at('caffe/solver.prototxt'),
+      `net: "models/x/net.prototxt" base_lr: 0.01 lr_policy: "poly" power: 1 max_iter: 100 momentum: 0.9
+      display: 1 test_interval: 2 snapshot: 2 type: "Nesterov" solver_mode: GPU`,
+    );
+    const args = ['train', '--solver', at('caffe/solver.prototxt'), '--server', server.address, '--root', folder.path];
+    const outcome = await millrace([...args, '--steps', '4', '--json']);
+    await server.destroy();
+    assert.equal(outcome.code, 0, outcome.stderr + outcome.stdout);
+    const lines = outcome.stdout
+      .trimEnd()
+      .split('\n')
+      .map((line) => JSON.parse(line) as Record<string, unknown>);
+    const result = lines.at(-1)!;
+    assert.deepEqual([result['event'], result['steps'], result['batchSize']], ['result', 4, 6]);
+    const rates = lines.filter(({ event }) => event === 'step').map(({ learningRate }) => learningRate);
+    assert.deepEqual(rates, [0.01, 0.0075, 0.005, 0.0025]);
+    assert.deepEqual(
+      lines.filter(({ event }) => event === 'test').map(({ runStep }) => runStep),
+      [2, 4],
+    );
+    assert.match(outcome.stdout, /solver_mode changes nothing/);
+    assert.equal(readFileSync(String(result['log']), 'utf8').trimEnd().split('\n').length, 7);
+  });
+
+  it('train says what is missing when there is neither a dataset nor a solver', async () => {
+    const outcome = await millrace(['train']);
+    assert.equal(outcome.code, 2);
+    assert.match(outcome.stderr, /<dataset>: name the dataset to train on, or give --solver/);
+  });
+
+  it("classify with a caffemodel's weights and the synsets' words, by the middle or by ten crops", async () => {
+    const numClasses = 12;
+    const words = Array.from({ length: numClasses }, (_, label) => `n${label} word ${label}, other word ${label}`);
+    writeFileSync(at('synset_words.txt'), `${words.join('\n')}\n`);
+    const model = createModel('googlenet', [224, 224, 3], numClasses);
+    const layers = noiseLayers(model).filter(({ name }) => !/^loss[12]/.test(name));
+    writeFileSync(at('net.caffemodel'), encodeCaffemodel(layers, 'v1'));
+    const image = {
+      data: fixturePixels({ height: 40, width: 50, channels: 3 }, 1),
+      width: 50,
+      height: 40,
+      channels: 3 as const,
+    };
+    writeFileSync(at('picture.jpg'), await encodeJpeg({ ...image, quality: 90 }));
+
+    const args = ['classify', at('picture.jpg'), '--caffemodel', at('net.caffemodel'), '--json'];
+    const complete = [...args, '--model', 'googlenet', '--synset-words', at('synset_words.txt')];
+    const guessesOf = async (...flags: string[]): Promise<Guess[]> => {
+      const outcome = await millrace([...complete, ...flags]);
+      assert.equal(outcome.code, 0, outcome.stderr + outcome.stdout);
+      const [{ guesses }] = lastJsonLine(outcome)['images'] as [{ guesses: Guess[] }];
+      return guesses;
+    };
+    const [middle, ten] = [await guessesOf(), await guessesOf('--ten-crop')];
+    for (const guesses of [middle, ten]) {
+      assert.equal(guesses.length, 5);
+      for (const { label, name } of guesses) assert.equal(name, `word ${label}, other word ${label}`);
+    }
+    assert.notDeepEqual(middle, ten);
+
+    assert.match((await millrace(args)).stdout, /--model: say which of caffenet, alexnet, googlenet it is/);
+    const wrong = await millrace([...args, '--model', 'alexnet', '--synset-words', at('synset_words.txt')]);
+    assert.equal(wrong.code, 3);
+    assert.match(wrong.stdout, /does not fit model alexnet: for conv1.weight expected a blob/);
+  });
+});
