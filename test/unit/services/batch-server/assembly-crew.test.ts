@@ -7,7 +7,7 @@ import type { FrameMessage, RecipeMessage } from '../../../../services/batch-ser
 type Job = Parameters<AssemblyCrew['tryRun']>[2];
 
 const RECIPE = {
-  ...{ kind: 'recipe', recipeId: 1, mean: 0 },
+  ...{ kind: 'recipe', recipeId: 1, values: 0 },
   recipe: { stored: { height: 2, width: 2, channels: 3 }, transform: { dtype: 'uint8' } },
 } as RecipeMessage;
 /** A thread answers that it has not been told the recipe. */
