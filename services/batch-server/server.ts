@@ -37,10 +37,14 @@ export class BatchServer {
   private readonly draining = new AbortController();
   private readonly context: ServerContext;
   private readonly rpc: RpcServer;
+  readonly registry = createRegistry();
 
   private constructor(options: BatchServerOptions, log: Logger) {
-    const registry = createRegistry();
-    const metrics = createServerMetrics(registry);
+    const listenOptions = completeListenOptions(options, DEFAULT_PORT);
+    const metrics = createServerMetrics(this.registry, {
+      memoryBytes: () => this.context.pool.usedBytes,
+      heldBytes: () => this.context.pool.heldBytes,
+    });
     this.context = {
       pool: new AssemblyPool({
         numThreads: options.numThreads ?? defaultThreads(),
@@ -64,7 +68,7 @@ export class BatchServer {
       definition: batchServiceDefinition,
       implementation: createBatchService(this.context),
     };
-    this.rpc = new RpcServer(completeListenOptions(options, DEFAULT_PORT), service, registry);
+    this.rpc = new RpcServer(listenOptions, service, this.registry);
   }
 
   /** Throws UsageError when the options do not go together. */
