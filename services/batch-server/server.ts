@@ -39,6 +39,8 @@ export class BatchServer {
   private readonly rpc: RpcServer;
 
   private constructor(options: BatchServerOptions, log: Logger) {
+    // Before there are threads, which would outlive what is thrown.
+    const listen = completeListenOptions(options, DEFAULT_PORT);
     const registry = createRegistry();
     const metrics = createServerMetrics(registry);
     this.context = {
@@ -64,7 +66,7 @@ export class BatchServer {
       definition: batchServiceDefinition,
       implementation: createBatchService(this.context),
     };
-    this.rpc = new RpcServer(completeListenOptions(options, DEFAULT_PORT), service, registry);
+    this.rpc = new RpcServer(listen, service, registry);
   }
 
   /** Throws UsageError when the options do not go together. */
