@@ -1,15 +1,18 @@
 /** The flags that every command has that runs a gRPC server: where it listens, and its certificate. */
 import type { Command } from 'commander';
 import { readFile } from 'node:fs/promises';
+import { resolve } from 'node:path';
 import { z } from 'zod';
 import { messageOf, UsageError } from '../../lib/core/errors.js';
 import type { ListenOptions } from '../../lib/rpc/listen-options.js';
+import { UNIX_PREFIX } from '../../lib/rpc/unix-socket.js';
 import { integerFlag } from '../command.js';
 
 export function addListenFlags(command: Command, defaultPort: number): Command {
   return command
     .option('--host <address>', 'address to bind; another one than loopback needs TLS or --insecure', '127.0.0.1')
     .option('--port <port>', 'port; 0 takes a free one', String(defaultPort))
+    .option('--listen <unix:path>', 'a socket in the file system to listen at, in place of --host and --port')
     .option(
       '--metrics-port <port>',
       'port of /metrics, /livez and /readyz on loopback; 0 takes a free one (default: none)',
@@ -22,6 +25,10 @@ export function addListenFlags(command: Command, defaultPort: number): Command {
 export const listenSchema = z.object({
   host: z.string().min(1),
   port: integerFlag(0, 65_535),
+  listen: z
+    .string()
+    .regex(/^unix:./, { error: 'expected unix: and a path' })
+    .optional(),
   metricsPort: integerFlag(0, 65_535).optional(),
   tlsCert: z.string().optional(),
   tlsKey: z.string().optional(),
@@ -30,8 +37,9 @@ export const listenSchema = z.object({
 
 /** Throws UsageError naming the flag when a PEM file cannot be read, or is given without the other. */
 export async function readListenOptions(flags: z.output<typeof listenSchema>): Promise<ListenOptions> {
-  const { host, port, metricsPort, tlsCert, tlsKey, insecure } = flags;
-  return { host, port, metricsPort, isInsecureAllowed: insecure, tls: await readTls(tlsCert, tlsKey) };
+  const { host, port, listen, metricsPort, tlsCert, tlsKey, insecure } = flags;
+  const socketPath = listen === undefined ? undefined : resolve(listen.slice(UNIX_PREFIX.length));
+  return { host, port, socketPath, metricsPort, isInsecureAllowed: insecure, tls: await readTls(tlsCert, tlsKey) };
 }
 
 async function readTls(certificate?: string, key?: string): Promise<ListenOptions['tls']> {

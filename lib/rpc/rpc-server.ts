@@ -10,6 +10,7 @@ import { sleep } from '../platform/lifecycle.js';
 import { startMetricsServer, type MetricsServer } from '../platform/metrics-server.js';
 import { packageRoot } from '../platform/package-root.js';
 import type { CompleteListenOptions } from './listen-options.js';
+import { removeStaleSocket, UNIX_PREFIX } from './unix-socket.js';
 
 export interface RpcService {
   /** Full name, e.g. `millrace.v1.BatchService`. */
@@ -44,9 +45,9 @@ export class RpcServer {
     reflection(service.protoFile).addToServer(this.#grpc);
   }
 
-  /** `host:port` as a client dials it; once started. */
+  /** `host:port`, or `unix:` and the path of the socket, as a client dials it; once started. */
   get address(): string {
-    return addressOf(this.#options.host, this.#boundPort);
+    return targetOf({ ...this.#options, port: this.#boundPort });
   }
 
   /** Port of /metrics; undefined when there is none. */
@@ -54,19 +55,21 @@ export class RpcServer {
     return this.#metricsServer?.port;
   }
 
-  /** Binds the ports. Throws ERR_UNAVAILABLE when the one of the service is taken. */
+  /** Binds the ports. Throws ERR_UNAVAILABLE when the one of the service is taken, UsageError when its socket's path is. */
   async start(): Promise<void> {
-    const { host, port, tls, metricsPort } = this.#options;
+    const { socketPath, tls, metricsPort } = this.#options;
     const credentials =
       tls === undefined
         ? ServerCredentials.createInsecure()
         : ServerCredentials.createSsl(null, [{ cert_chain: tls.certificate, private_key: tls.key }]);
-    const target = addressOf(host, port);
+    const target = targetOf(this.#options);
+    if (socketPath !== undefined) await removeStaleSocket(socketPath);
     this.#boundPort = await new Promise<number>((resolve, reject) => {
       this.#grpc.bindAsync(target, credentials, (cause, bound) => {
         if (cause === null) resolve(bound);
         else {
-          const message = `cannot listen on ${target}: ${messageOf(cause)}; choose another --port`;
+          const flag = socketPath === undefined ? '--port' : 'path for --listen';
+          const message = `cannot listen on ${target}: ${messageOf(cause)}; choose another ${flag}`;
           reject(new MillraceError('ERR_UNAVAILABLE', message, { cause }));
         }
       });
@@ -95,7 +98,8 @@ export class RpcServer {
   }
 }
 
-function addressOf(host: string, port: number): string {
+function targetOf({ host, port, socketPath }: Pick<CompleteListenOptions, 'host' | 'port' | 'socketPath'>): string {
+  if (socketPath !== undefined) return `${UNIX_PREFIX}${socketPath}`;
   return `${host.includes(':') ? `[${host}]` : host}:${port}`;
 }
 

@@ -14,8 +14,33 @@ export interface ServerMetrics {
   readonly streamErrors: Counter<'code'>;
 }
 
-export function createServerMetrics(registry: Registry): ServerMetrics {
+/** What the server tells when it is asked. */
+export interface ServerFacts {
+  /** Bytes of the batches' memory in use, frames included that are kept for streams to come. */
+  readonly memoryBytes: () => number;
+  /** Bytes of it that streams hold. */
+  readonly heldBytes: () => number;
+}
+
+export function createServerMetrics(registry: Registry, facts: ServerFacts): ServerMetrics {
   const registers = [registry];
+  const gauge = (name: string, help: string, value: () => number): Gauge =>
+    new Gauge({
+      name,
+      help,
+      registers,
+      collect() {
+        this.set(value());
+      },
+    });
+  gauge('millrace_serve_memory_used_bytes', 'Memory of batches in use, spare frames included', facts.memoryBytes);
+  gauge('millrace_serve_memory_held_bytes', 'Memory of batches that streams hold', facts.heldBytes);
+  new Gauge({
+    name: 'millrace_serve_process_info',
+    help: 'The processes of this server',
+    labelNames: ['pid'],
+    registers,
+  }).set({ pid: process.pid }, 1);
   return {
     streamsActive: new Gauge({ name: 'millrace_serve_streams_active', help: 'Open batch streams', registers }),
     batchesSent: new Counter({ name: 'millrace_serve_batches_sent_total', help: 'Batches sent', registers }),

@@ -37,12 +37,14 @@ export class BatchServer {
   private readonly draining = new AbortController();
   private readonly context: ServerContext;
   private readonly rpc: RpcServer;
+  readonly registry = createRegistry();
 
   private constructor(options: BatchServerOptions, log: Logger) {
-    // Before there are threads, which would outlive what is thrown.
-    const listen = completeListenOptions(options, DEFAULT_PORT);
-    const registry = createRegistry();
-    const metrics = createServerMetrics(registry);
+    const listenOptions = completeListenOptions(options, DEFAULT_PORT);
+    const metrics = createServerMetrics(this.registry, {
+      memoryBytes: () => this.context.pool.usedBytes,
+      heldBytes: () => this.context.pool.heldBytes,
+    });
     this.context = {
       pool: new AssemblyPool({
         numThreads: options.numThreads ?? defaultThreads(),
@@ -66,7 +68,7 @@ export class BatchServer {
       definition: batchServiceDefinition,
       implementation: createBatchService(this.context),
     };
-    this.rpc = new RpcServer(listen, service, registry);
+    this.rpc = new RpcServer(listenOptions, service, this.registry);
   }
 
   /** Throws UsageError when the options do not go together. */

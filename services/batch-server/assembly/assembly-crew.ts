@@ -123,10 +123,7 @@ export class AssemblyCrew {
   #start(): Worker {
     const { memory, turbojpeg } = this.#options;
     const workerData: AssemblyThreadInput = { memory, turbojpeg };
-    const worker = new Worker(new URL('./assembly-thread-main.js', import.meta.url), { workerData, name: 'assembly' });
-    // A server that does not listen is no reason to stay.
-    worker.unref();
-    return worker;
+    return new Worker(new URL('./assembly-thread-main.js', import.meta.url), { workerData, name: 'assembly' });
   }
 
   #watch(member: Member): void {
@@ -144,6 +141,8 @@ export class AssemblyCrew {
     worker.on('exit', () => {
       if (!this.#isClosed) this.#replace(member, cause);
     });
+    // A server that does not listen is no reason to stay. After the listeners, for they are one.
+    worker.unref();
   }
 
   #replace(member: Member, cause: unknown): void {

@@ -67,6 +67,11 @@ export class AssemblyPool implements LinePool {
     return this.#memory.numBytes - this.#memory.freeBytes;
   }
 
+  /** Bytes of frames that lines hold; one that is shared counts for each. */
+  get heldBytes(): number {
+    return this.#lines.reduce((sum, line) => sum + line.heldBytes, 0);
+  }
+
   /** Throws ERR_OVER_LIMIT when the memory cannot hold what the line needs at least, beside the others. */
   openLine(source: LineSource): FrameLine {
     const { recipe, batchSize } = source;

@@ -50,6 +50,8 @@ class WireDtype(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     WIRE_DTYPE_UNSPECIFIED: _ClassVar[WireDtype]
     WIRE_DTYPE_UINT8: _ClassVar[WireDtype]
     WIRE_DTYPE_FLOAT32: _ClassVar[WireDtype]
+    WIRE_DTYPE_FLOAT16: _ClassVar[WireDtype]
+    WIRE_DTYPE_BFLOAT16: _ClassVar[WireDtype]
 
 class Layout(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     __slots__ = ()
@@ -85,6 +87,8 @@ MEAN_MODE_NONE: MeanMode
 WIRE_DTYPE_UNSPECIFIED: WireDtype
 WIRE_DTYPE_UINT8: WireDtype
 WIRE_DTYPE_FLOAT32: WireDtype
+WIRE_DTYPE_FLOAT16: WireDtype
+WIRE_DTYPE_BFLOAT16: WireDtype
 LAYOUT_UNSPECIFIED: Layout
 LAYOUT_NHWC: Layout
 LAYOUT_NCHW: Layout
