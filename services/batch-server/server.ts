@@ -64,7 +64,7 @@ export class BatchServer {
       definition: batchServiceDefinition,
       implementation: createBatchService(this.context),
     };
-    this.rpc = new RpcServer(completeListenOptions(options, DEFAULT_PORT), service, registry);
+    this.rpc = new RpcServer(completeListenOptions(options, DEFAULT_PORT), service, registry, log);
   }
 
   /** Throws UsageError when the options do not go together. */
