@@ -15,8 +15,8 @@ import {
 } from '../../services/downloader/download-dataset.js';
 import { createRateLimit } from '../../services/downloader/rate-limit.js';
 import { displayUrl } from '../../services/downloader/source-url.js';
+import { addConnectFlags, connectSchema, readConnectFlags } from '../connect-flags.js';
 import { defineCommand, flagName, integerFlag, type CommandContext } from '../command.js';
-import { addConnectFlags, connectSchema, readConnectFlags } from './connect-flags.js';
 
 const schema = connectSchema.extend({
   source: z.string(),

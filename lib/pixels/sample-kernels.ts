@@ -7,7 +7,7 @@ import { join } from 'node:path';
 import type { CropWindow } from '../core/crop.js';
 import { MillraceError } from '../core/errors.js';
 import { BYTES_PER_ELEMENT, numElements, type Dtype, type SampleShape } from '../core/tensor.js';
-import { croppedShape, type Mean, type Transform } from '../core/transform.js';
+import { channelFactors, croppedShape, meanSource, type Mean, type Transform } from '../core/transform.js';
 import { packageRoot } from '../platform/package-root.js';
 
 /** Address and sizes are in bytes; `kernels/samples/place-sample.ts` says what lies there. */
@@ -19,7 +19,7 @@ interface SampleKernelExports {
     mean: number,
     meanStride: number,
     meanPlane: number,
-    scale: number,
+    factors: number,
     scratch: number,
     target: number,
     width: number,
@@ -50,8 +50,8 @@ export function createSharedMemory(numBytes: number): WebAssembly.SharedMemory {
 export interface PlacerRoom {
   /** {@link scratchBytes} long, of this thread alone. */
   readonly scratch: number;
-  /** What {@link meanValues} gave. */
-  readonly mean: number;
+  /** Where what {@link kernelValues} gave lies. */
+  readonly values: number;
 }
 
 /** Places one sample: from `source`, where its planar pixels are, to `target`, where its elements go. */
@@ -62,51 +62,60 @@ export function scratchBytes(transform: Transform, stored: SampleShape): number 
   return 3 * (croppedShape(stored, transform).width * BYTES_PER_ELEMENT[transform.dtype] + 16);
 }
 
+/** The factors of the channels come first, with room to the next multiple of so many. */
+const FACTOR_ROOM = 16;
+
 /**
- * The mean as the kernel wants it: an image of the stored shape, or one row of it for each channel; empty for uint8, which is not
- * subtracted from here.
+ * What the kernel takes away and multiplies by: a factor for each channel, then the mean, as an image or as one row of it for each
+ * channel. Empty for uint8, which is not touched. `source` is the shape of what is cropped.
  */
-export function meanValues({ dtype, mean: mode }: Transform, stored: SampleShape, mean: Mean): Float32Array {
-  if (dtype === 'uint8') return new Float32Array();
-  if (mode === 'image') return mean.image;
-  const values = new Float32Array(stored.channels * stored.width);
-  if (mode === 'channel') {
-    mean.channels.forEach((value, channel) => values.fill(value, channel * stored.width, (channel + 1) * stored.width));
-  }
+export function kernelValues(transform: Transform, source: SampleShape, mean: Mean): Float32Array {
+  if (transform.dtype === 'uint8') return new Float32Array();
+  const { channels } = source;
+  const means = transform.mean === 'image' ? mean.image : meanSource(transform, { ...source, height: 1 }, mean);
+  const values = new Float32Array(meanOffset(channels) + means.length);
+  values.set(channelFactors(transform, channels));
+  values.set(means, meanOffset(channels));
   return values;
 }
 
+function meanOffset(channels: number): number {
+  return Math.ceil(channels / FACTOR_ROOM) * FACTOR_ROOM;
+}
+
 /**
- * What `copyCrop` and `createMeanSubtractor` of lib/core do with these options, to the last bit; the scale is rounded to float32.
+ * What `copyCrop` and `createMeanSubtractor` of lib/core do with these options, to the last bit. `source` is the shape of what is
+ * cropped.
  * Throws RangeError for NHWC with other than one or three channels, ERR_NOT_FOUND when the kernel has not been built.
  */
 export function createSamplePlacer(
   memory: WebAssembly.SharedMemory,
   room: PlacerRoom,
   transform: Transform,
-  stored: SampleShape,
+  source: SampleShape,
 ): SamplePlacer {
-  const { dtype, layout, channelOrder, scale, mean } = transform;
-  const { width, channels } = stored;
+  const { dtype, layout, channelOrder, mean } = transform;
+  const { width, channels } = source;
   if (layout === 'NHWC' && channels !== 1 && channels !== 3) {
     throw new RangeError(`expected one or three channels for NHWC, got ${channels}`);
   }
   const kernels = new WebAssembly.Instance(compiledKernels(), { env: { memory } }).exports as SampleKernelExports;
-  const plane = width * stored.height;
+  const plane = width * source.height;
+  const means = room.values + meanOffset(channels) * 4;
   const isImage = mean === 'image';
   const isInterleaved = layout === 'NHWC' && channels === 3;
   const isReversed = channelOrder === 'RGB';
   const code = DTYPE_CODE[dtype];
 
-  return (source, window, target) => {
+  return (pixels, window, target) => {
     kernels.placeSample(
-      source + window.y * width + window.x,
+      pixels + window.y * width + window.x,
       width,
       plane,
-      room.mean + (isImage ? (window.y * width + window.x) * 4 : window.x * 4),
+      means + (isImage ? (window.y * width + window.x) * 4 : window.x * 4),
       isImage ? width * 4 : 0,
       (isImage ? plane : width) * 4,
-      scale,
+      room.values,
       room.scratch,
       target,
       window.width,

@@ -15,6 +15,7 @@ import {
   type StreamBatchesRequest,
 } from '../../protos/gen/millrace/v1/batch.js';
 import type { ServerContext } from './context.js';
+import { decodeStreamRequest } from './decode-request.js';
 import { getDataset } from './rpc/get-dataset.js';
 import { getStatus } from './rpc/get-status.js';
 import { listDatasets } from './rpc/list-datasets.js';
@@ -23,7 +24,11 @@ import { streamBatches } from './rpc/stream-batches.js';
 /** The generated definition, but StreamBatches sends buffers that are encoded already, and carry gRPC's prefix. */
 export const batchServiceDefinition: ServiceDefinition = {
   ...BatchServiceService,
-  streamBatches: { ...BatchServiceService.streamBatches, responseSerialize: withoutPrefix },
+  streamBatches: {
+    ...BatchServiceService.streamBatches,
+    requestDeserialize: decodeStreamRequest,
+    responseSerialize: withoutPrefix,
+  },
 };
 
 export function createBatchService(context: ServerContext): UntypedServiceImplementation {

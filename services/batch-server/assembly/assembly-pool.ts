@@ -3,8 +3,9 @@
  * frame by frame, whoever asks for how much. What is asked for twice is assembled once.
  */
 import { MillraceError } from '../../../lib/core/errors.js';
+import { sourceShape } from '../../../lib/core/transform.js';
 import type { Logger } from '../../../lib/platform/logger.js';
-import { meanValues } from '../../../lib/pixels/sample-kernels.js';
+import { kernelValues } from '../../../lib/pixels/sample-kernels.js';
 import type { RecordPlace } from '../../../lib/shards/shard-reader.js';
 import { AssemblyCrew } from './assembly-crew.js';
 import { stagingBytes } from './assembler.js';
@@ -33,7 +34,7 @@ const MAX_DEATHS = 2;
 interface SharedRecipe {
   readonly message: RecipeMessage;
   readonly layout: FrameLayout;
-  readonly mean: Extent | undefined;
+  readonly values: Extent | undefined;
   numLines: number;
 }
 
@@ -107,7 +108,7 @@ export class AssemblyPool implements LinePool {
       this.#recipes.delete(key);
       this.#crew.forget(recipe.message.recipeId);
       this.#store.forget(recipe.message.recipeId);
-      if (recipe.mean !== undefined) this.#memory.release(recipe.mean);
+      if (recipe.values !== undefined) this.#memory.release(recipe.values);
     }
     this.schedule();
   }
@@ -204,7 +205,7 @@ export class AssemblyPool implements LinePool {
     const key = JSON.stringify([version, recipe]);
     let shared = this.#recipes.get(key);
     if (shared === undefined) {
-      const values = meanValues(recipe.transform, recipe.stored, mean);
+      const values = kernelValues(recipe.transform, sourceShape(recipe.stored, recipe.transform), mean);
       const extent = values.length === 0 ? undefined : this.#store.allocate(values.byteLength);
       if (values.length > 0 && extent === undefined) {
         throw new MillraceError(
@@ -220,9 +221,9 @@ export class AssemblyPool implements LinePool {
         kind: 'recipe',
         recipeId: this.#nextRecipeId++,
         recipe,
-        mean: extent?.begin ?? 0,
+        values: extent?.begin ?? 0,
       };
-      shared = { message, layout, mean: extent, numLines: 0 };
+      shared = { message, layout, values: extent, numLines: 0 };
       this.#recipes.set(key, shared);
     }
     shared.numLines++;

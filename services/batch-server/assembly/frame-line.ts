@@ -7,11 +7,11 @@ import type { FrameRequest, Recipe, RecipeMessage } from './messages.js';
 
 /** What a line is opened for. */
 export interface LineSource {
-  /** Names the data: lines with the same version and recipe share frames. */
+  /** Names the data, the mean with it: lines with the same version and recipe share frames. */
   readonly version: string;
   readonly recipe: Recipe;
   readonly mean: Mean;
-  /** Most samples of one batch: a frame is never larger. */
+  /** Pictures of one batch: a frame is never larger. */
   readonly batchSize: number;
   /** Where a sample's record lies. Throws ERR_SHARD_CORRUPT. */
   readonly placeOf: (sampleId: number) => RecordPlace;

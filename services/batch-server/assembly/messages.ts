@@ -21,7 +21,7 @@ export interface FrameRequest {
   readonly batchSize: number;
   readonly isLastStep: boolean;
   readonly epochDigest: string;
-  /** Per sample of the frame. */
+  /** Per picture of the frame; the views of a sample stand side by side. */
   readonly ids: readonly number[];
   readonly epochs: readonly number[];
   readonly isValid: readonly number[];
@@ -31,8 +31,8 @@ export interface RecipeMessage {
   readonly kind: 'recipe';
   readonly recipeId: number;
   readonly recipe: Recipe;
-  /** Address of what `meanValues` gave. */
-  readonly mean: number;
+  /** Address of what `kernelValues` gave. */
+  readonly values: number;
 }
 
 export interface ForgetMessage {

@@ -1,11 +1,12 @@
 import type { ServerWritableStream } from '@grpc/grpc-js';
 import type { StreamBatchesRequest } from '../../../protos/gen/millrace/v1/batch.js';
 import { MillraceError } from '../../../lib/core/errors.js';
+import { numViewsOf } from '../../../lib/core/transform.js';
 import type { Frame, FrameLine } from '../assembly/frame-line.js';
 import type { ServerContext } from '../context.js';
-import type { Lease } from '../dataset-store.js';
 import { frameRequests, type PlannedFrame } from '../frame-requests.js';
 import { planStream, type StreamPlan } from '../stream-request.js';
+import { openStreamSource, sourceNames, type StreamSource } from '../stream-source.js';
 import type { StreamEntry } from '../stream-registry.js';
 import { createWire } from '../wire.js';
 
@@ -16,16 +17,15 @@ type Call = ServerWritableStream<StreamBatchesRequest, Buffer>;
 
 /**
  * StreamBatches: the batches of one rank, frame by frame, as fast as the wire takes them. Returns when the epochs asked for are
- * through. Throws what {@link planStream} throws; ERR_OVER_LIMIT when the server has no memory for one stream more;
+ * through. Throws what {@link openStreamSource} and {@link planStream} throw; ERR_OVER_LIMIT when the server has no memory for one stream more;
  * ERR_SHARD_CORRUPT when a record cannot be had; ERR_UNAVAILABLE when the server drains; ERR_INTERRUPTED when the client is gone.
  */
 export async function streamBatches(context: ServerContext, call: Call): Promise<void> {
   const { request } = call;
-  const lease = await context.store.acquire(request.dataset, request.split);
+  const source = await openStreamSource(context.store, request);
   const entry: StreamEntry = {
     peer: call.getPeer(),
-    dataset: request.dataset,
-    split: request.split,
+    ...sourceNames(request),
     slice: { rank: request.rank, worldSize: Math.max(1, request.worldSize) },
     position: { epoch: request.epoch, step: request.step },
     batchesSent: 0,
@@ -35,30 +35,31 @@ export async function streamBatches(context: ServerContext, call: Call): Promise
   context.streams.add(entry);
   context.metrics.streamsActive.inc();
   try {
-    const plan = planStream(request, lease.split.manifest);
-    const line = openLine(context, lease, plan, request.seed);
+    const plan = await planStream(request, source.splits);
+    const line = openLine(context, source, plan, request.seed);
     try {
       await sendFrames(context, call, entry, plan, line);
     } finally {
-      // Also waits for threads that still read records of this lease.
+      // Also waits for threads that still read records of this source.
       await line.close();
     }
   } finally {
     context.streams.remove(entry);
     context.metrics.streamsActive.dec();
-    await lease.release();
+    await source.release();
   }
 }
 
-function openLine({ pool }: ServerContext, { split }: Lease, plan: StreamPlan, seed: number): FrameLine {
-  const { version, shape, channelMean, options } = split.manifest;
+function openLine({ pool }: ServerContext, source: StreamSource, plan: StreamPlan, seed: number): FrameLine {
+  const { version, mean, placeOf } = source;
+  const { shape, options } = source.splits[0].manifest;
   const { resize, fit, size, decodeScale } = options;
   return pool.openLine({
     version,
     recipe: { transform: plan.transform, seed, stored: shape, samples: { resize, fit, size, decodeScale } },
-    mean: { image: split.mean.data, channels: channelMean },
-    batchSize: plan.planner.order.globalBatchSize / plan.slice.worldSize,
-    placeOf: (id) => split.placeOf(id),
+    mean,
+    batchSize: (plan.planner.order.globalBatchSize / plan.slice.worldSize) * numViewsOf(plan.transform),
+    placeOf,
   });
 }
 

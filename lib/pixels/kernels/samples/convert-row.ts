@@ -27,11 +27,11 @@ export function copyRow(from: usize, to: usize, width: usize, isMirrored: bool):
   }
 }
 
-/** (pixel - mean) × scale, rounded to float32 after each of the two, and then to the element type. `mean` is a row of float32. */
+/** (pixel - mean) × factor, rounded to float32 after each of the two, and then to the element type. `mean` is a row of float32. */
 export function floatRow(
   from: usize,
   mean: usize,
-  scale: f32,
+  factor: f32,
   to: usize,
   width: usize,
   dtype: u32,
@@ -40,7 +40,7 @@ export function floatRow(
   if (width < 16) {
     for (let x: usize = 0; x < width; x++) {
       const at = isMirrored ? width - 1 - x : x;
-      const value = (<f32>load<u8>(from + at) - load<f32>(mean + at * 4)) * scale;
+      const value = (<f32>load<u8>(from + at) - load<f32>(mean + at * 4)) * factor;
       if (dtype === FLOAT32) store<f32>(to + x * 4, value);
       else {
         const bits = dtype === FLOAT16 ? toFloat16(f32x4.splat(value)) : toBfloat16(f32x4.splat(value));
@@ -49,7 +49,7 @@ export function floatRow(
     }
     return;
   }
-  const scales = f32x4.splat(scale);
+  const factors = f32x4.splat(factor);
   const last = width - 16;
   for (let x: usize = 0; ; x = min(x + 16, last)) {
     const at = isMirrored ? last - x : x;
@@ -57,10 +57,10 @@ export function floatRow(
     const low = i16x8.extend_low_i8x16_u(pixels);
     const high = i16x8.extend_high_i8x16_u(pixels);
     const row = mean + at * 4;
-    const a = subtract(i32x4.extend_low_i16x8_u(low), v128.load(row), scales);
-    const b = subtract(i32x4.extend_high_i16x8_u(low), v128.load(row, 16), scales);
-    const c = subtract(i32x4.extend_low_i16x8_u(high), v128.load(row, 32), scales);
-    const d = subtract(i32x4.extend_high_i16x8_u(high), v128.load(row, 48), scales);
+    const a = subtract(i32x4.extend_low_i16x8_u(low), v128.load(row), factors);
+    const b = subtract(i32x4.extend_high_i16x8_u(low), v128.load(row, 16), factors);
+    const c = subtract(i32x4.extend_low_i16x8_u(high), v128.load(row, 32), factors);
+    const d = subtract(i32x4.extend_high_i16x8_u(high), v128.load(row, 48), factors);
     if (dtype === FLOAT32) storeFloats(to + x * 4, a, b, c, d, isMirrored);
     else if (dtype === FLOAT16)
       storeHalves(to + x * 2, toFloat16(a), toFloat16(b), toFloat16(c), toFloat16(d), isMirrored);
@@ -69,8 +69,8 @@ export function floatRow(
   }
 }
 
-function subtract(pixels: v128, mean: v128, scales: v128): v128 {
-  return f32x4.mul(f32x4.sub(f32x4.convert_i32x4_s(pixels), mean), scales);
+function subtract(pixels: v128, mean: v128, factors: v128): v128 {
+  return f32x4.mul(f32x4.sub(f32x4.convert_i32x4_s(pixels), mean), factors);
 }
 
 function storeFloats(to: usize, a: v128, b: v128, c: v128, d: v128, isMirrored: bool): void {

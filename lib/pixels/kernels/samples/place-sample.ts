@@ -1,5 +1,5 @@
 /**
- * A window of a stored sample to its place in a batch, in one pass: crop, mirror, channel order, layout, mean, scale and element
+ * A window of a stored sample to its place in a batch, in one pass: crop, mirror, channel order, layout, mean, factor and element
  * type. `lib/core/crop.ts` and `lib/core/transform.ts` are its twin and test oracle, bit for bit.
  */
 import { copyRow, floatRow, FLOAT32, UINT8 } from './convert-row';
@@ -12,6 +12,7 @@ import { interleaveRow } from './interleave-row';
  * @param mean float32 of the first pixel's mean; not read for uint8
  * @param meanStride bytes from one row of the mean to the next; 0: all rows have the same
  * @param meanPlane bytes from one plane of the mean to the next
+ * @param factors float32 of each channel, after the subtraction; not read for uint8
  * @param scratch room for one row of three channels, 16 bytes more for each: used when interleaved
  * @param target `[height, width, channels]` when interleaved, else `[channels, height, width]`
  * @param channels 3 when interleaved
@@ -23,7 +24,7 @@ export function placeSample(
   mean: usize,
   meanStride: usize,
   meanPlane: usize,
-  scale: f32,
+  factors: usize,
   scratch: usize,
   target: usize,
   width: usize,
@@ -50,7 +51,10 @@ export function placeSample(
       const to = isInterleaved ? scratch + place * rowRoom : target + (place * height + y) * rowBytes;
       const from = source + channel * plane;
       if (dtype === UINT8) copyRow(from, to, width, isMirrored);
-      else floatRow(from, mean + channel * meanPlane, scale, to, width, dtype, isMirrored);
+      else {
+        const factor = load<f32>(factors + channel * 4);
+        floatRow(from, mean + channel * meanPlane, factor, to, width, dtype, isMirrored);
+      }
     }
     if (isInterleaved) {
       const to = target + y * rowBytes * 3;

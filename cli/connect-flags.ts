@@ -1,8 +1,8 @@
 /** The flags that every command has that calls a gRPC server of ours: how the server is known, and who calls. */
 import type { Command } from 'commander';
 import { z } from 'zod';
-import { UsageError } from '../../lib/core/errors.js';
-import { readFlagFile } from './listen-flags.js';
+import { UsageError } from '../lib/core/errors.js';
+import { readFlagFile } from './commands/listen-flags.js';
 
 export function addConnectFlags(command: Command): Command {
   return command
