@@ -1,16 +1,19 @@
 /** The flags that every command has that runs a gRPC server: where it listens, its certificate, and who may call. */
 import type { Command } from 'commander';
 import { readFile } from 'node:fs/promises';
+import { resolve } from 'node:path';
 import { z } from 'zod';
 import { messageOf, UsageError } from '../../lib/core/errors.js';
 import type { ListenOptions, ServerTls } from '../../lib/rpc/listen-options.js';
 import { parseTokenFile } from '../../lib/rpc/token-file.js';
+import { UNIX_PREFIX } from '../../lib/rpc/unix-socket.js';
 import { integerFlag } from '../command.js';
 
 export function addListenFlags(command: Command, defaultPort: number): Command {
   return command
     .option('--host <address>', 'address to bind; another one than loopback needs TLS or --insecure', '127.0.0.1')
     .option('--port <port>', 'port; 0 takes a free one', String(defaultPort))
+    .option('--listen <unix:path>', 'a socket in the file system to listen at, in place of --host and --port')
     .option(
       '--metrics-port <port>',
       'port of /metrics, /livez and /readyz on loopback; 0 takes a free one (default: none)',
@@ -25,6 +28,10 @@ export function addListenFlags(command: Command, defaultPort: number): Command {
 export const listenSchema = z.object({
   host: z.string().min(1),
   port: integerFlag(0, 65_535),
+  listen: z
+    .string()
+    .regex(/^unix:./, { error: 'expected unix: and a path' })
+    .optional(),
   metricsPort: integerFlag(0, 65_535).optional(),
   tlsCert: z.string().optional(),
   tlsKey: z.string().optional(),
@@ -35,9 +42,10 @@ export const listenSchema = z.object({
 
 /** Throws UsageError naming the flag when a file cannot be read or understood, or is given without the other. */
 export async function readListenOptions(flags: z.output<typeof listenSchema>): Promise<ListenOptions> {
-  const { host, port, metricsPort, insecure, tokens } = flags;
+  const { host, port, listen, metricsPort, insecure, tokens } = flags;
   return {
     ...{ host, port, metricsPort, isInsecureAllowed: insecure },
+    socketPath: listen === undefined ? undefined : resolve(listen.slice(UNIX_PREFIX.length)),
     tls: await readTls(flags),
     tokens: tokens === undefined ? undefined : parseTokenFile(String(await readFlagFile('--tokens', tokens)), tokens),
   };

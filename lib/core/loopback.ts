@@ -7,8 +7,9 @@ export function isLoopbackHost(host: string): boolean {
   return LOOPBACK_HOST.test(host);
 }
 
-/** The same for `host:port`, where an IPv6 address has brackets. */
+/** The same for what a client dials: `host:port`, where an IPv6 address has brackets, or `unix:` and a path. */
 export function isLoopbackAddress(address: string): boolean {
+  if (address.startsWith('unix:')) return true;
   const host = /^(.*):\d+$/.exec(address)?.[1] ?? '';
   return isLoopbackHost(host.replace(/^\[(.*)\]$/, '$1'));
 }

@@ -8,6 +8,8 @@ export interface ListenOptions {
   readonly host?: string;
   /** Port; 0 takes a free one. Each service has its own default. */
   readonly port?: number;
+  /** Path of a socket in the file system to listen at, in place of `host` and `port`: for trainers on the same machine. */
+  readonly socketPath?: string | undefined;
   /** Port of /metrics, /livez and /readyz on loopback; 0 takes a free one, undefined: none. */
   readonly metricsPort?: number | undefined;
   readonly tls?: ServerTls | undefined;
@@ -28,25 +30,28 @@ export interface ServerTls {
   readonly clientCa?: Buffer | undefined;
 }
 
-export type CompleteListenOptions = Required<Omit<ListenOptions, 'tls' | 'tokens' | 'metricsPort'>> &
-  Pick<ListenOptions, 'tls' | 'tokens' | 'metricsPort'>;
+export type CompleteListenOptions = Required<Omit<ListenOptions, Unset>> & Pick<ListenOptions, Unset>;
+
+/** Those that may stay undefined. */
+type Unset = 'tls' | 'tokens' | 'metricsPort' | 'socketPath';
 
 /** Throws UsageError naming the flag. */
 export function completeListenOptions(options: ListenOptions, defaultPort: number): CompleteListenOptions {
   const {
     host = '127.0.0.1',
     port = defaultPort,
+    socketPath,
     metricsPort,
     tls,
     tokens,
     isInsecureAllowed = false,
     drainMs = 10_000,
   } = options;
-  if (!isLoopbackHost(host) && tls === undefined && !isInsecureAllowed) {
+  if (socketPath === undefined && !isLoopbackHost(host) && tls === undefined && !isInsecureAllowed) {
     throw new UsageError(
       '--host',
       `--host ${host} is open to other machines: give --tls-cert and --tls-key, or say --insecure if the network is yours alone`,
     );
   }
-  return { host, port, metricsPort, tls, tokens, isInsecureAllowed, drainMs };
+  return { host, port, socketPath, metricsPort, tls, tokens, isInsecureAllowed, drainMs };
 }

@@ -13,6 +13,7 @@ import { packageRoot } from '../platform/package-root.js';
 import { guard } from './guard.js';
 import type { CompleteListenOptions, ServerTls } from './listen-options.js';
 import { TokenHolder } from './token-holder.js';
+import { removeStaleSocket, UNIX_PREFIX } from './unix-socket.js';
 
 export interface RpcService {
   /** Full name, e.g. `millrace.v1.BatchService`. */
@@ -53,9 +54,9 @@ export class RpcServer {
     this.#health.addToServer(this.#grpc);
   }
 
-  /** `host:port` as a client dials it; once started. */
+  /** `host:port`, or `unix:` and the path of the socket, as a client dials it; once started. */
   get address(): string {
-    return addressOf(this.#options.host, this.#boundPort);
+    return targetOf({ ...this.#options, port: this.#boundPort });
   }
 
   /** Port of /metrics; undefined when there is none. */
@@ -63,16 +64,18 @@ export class RpcServer {
     return this.#metricsServer?.port;
   }
 
-  /** Binds the ports. Throws ERR_UNAVAILABLE when the one of the service is taken. */
+  /** Binds the ports. Throws ERR_UNAVAILABLE when the one of the service is taken, UsageError when its socket's path is. */
   async start(): Promise<void> {
-    const { host, port, tls, metricsPort } = this.#options;
+    const { socketPath, tls, metricsPort } = this.#options;
     const credentials = tls === undefined ? ServerCredentials.createInsecure() : secure(tls);
-    const target = addressOf(host, port);
+    const target = targetOf(this.#options);
+    if (socketPath !== undefined) await removeStaleSocket(socketPath);
     this.#boundPort = await new Promise<number>((resolve, reject) => {
       this.#grpc.bindAsync(target, credentials, (cause, bound) => {
         if (cause === null) resolve(bound);
         else {
-          const message = `cannot listen on ${target}: ${messageOf(cause)}; choose another --port`;
+          const flag = socketPath === undefined ? '--port' : 'path for --listen';
+          const message = `cannot listen on ${target}: ${messageOf(cause)}; choose another ${flag}`;
           reject(new MillraceError('ERR_UNAVAILABLE', message, { cause }));
         }
       });
@@ -106,7 +109,8 @@ function secure({ certificate, key, clientCa }: ServerTls): ServerCredentials {
   return ServerCredentials.createSsl(clientCa ?? null, pairs, clientCa !== undefined);
 }
 
-function addressOf(host: string, port: number): string {
+function targetOf({ host, port, socketPath }: Pick<CompleteListenOptions, 'host' | 'port' | 'socketPath'>): string {
+  if (socketPath !== undefined) return `${UNIX_PREFIX}${socketPath}`;
   return `${host.includes(':') ? `[${host}]` : host}:${port}`;
 }
 

@@ -88,7 +88,9 @@ describe('access to a batch server', () => {
         await assert.rejects(client.dataset('fixture', 'train'), { code: 'ERR_UNAUTHENTICATED', message: /token/ });
         await assert.rejects(numBatches(client), { code: 'ERR_UNAUTHENTICATED' });
         const refused = await new Promise<ServiceError | null>((resolve) => {
-          stub.getStatus({}, wrong === undefined ? new Metadata() : as(wrong), (error) => resolve(error));
+          stub.getStatus({ residency: false }, wrong === undefined ? new Metadata() : as(wrong), (error) =>
+            resolve(error),
+          );
         });
         assert.equal(refused?.code, status.UNAUTHENTICATED);
       });

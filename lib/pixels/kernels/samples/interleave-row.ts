@@ -1,9 +1,12 @@
 /**
  * Rows of three channels to one row of pixels, for elements of one, two and four bytes. A vector of each channel makes three.
  *
- * Bytes and halves are put in their places by `swizzle`, which gives 0 for an index past 15, and joined by `or`: V8 makes one
+ * Bytes and halves are put in their places by `swizzle` and joined by `or`: V8 makes one
  * instruction of a swizzle by constants, and a dozen of a general shuffle of two vectors.
  */
+
+/** An index that gives 0. Of those past 15, only with the highest bit set does V8 know that it need not be looked at again. */
+const NO: i8 = -128;
 
 /**
  * @param a rows of the three channels, in the order that they are to have
@@ -53,38 +56,38 @@ export function reverse(bytes: v128): v128 {
 
 function interleaveBytes(a: v128, b: v128, c: v128, to: usize): void {
   const first = join(
-    i8x16.swizzle(a, i8x16(0, 16, 16, 1, 16, 16, 2, 16, 16, 3, 16, 16, 4, 16, 16, 5)),
-    i8x16.swizzle(b, i8x16(16, 0, 16, 16, 1, 16, 16, 2, 16, 16, 3, 16, 16, 4, 16, 16)),
-    i8x16.swizzle(c, i8x16(16, 16, 0, 16, 16, 1, 16, 16, 2, 16, 16, 3, 16, 16, 4, 16)),
+    i8x16.swizzle(a, i8x16(0, NO, NO, 1, NO, NO, 2, NO, NO, 3, NO, NO, 4, NO, NO, 5)),
+    i8x16.swizzle(b, i8x16(NO, 0, NO, NO, 1, NO, NO, 2, NO, NO, 3, NO, NO, 4, NO, NO)),
+    i8x16.swizzle(c, i8x16(NO, NO, 0, NO, NO, 1, NO, NO, 2, NO, NO, 3, NO, NO, 4, NO)),
   );
   const second = join(
-    i8x16.swizzle(a, i8x16(16, 16, 6, 16, 16, 7, 16, 16, 8, 16, 16, 9, 16, 16, 10, 16)),
-    i8x16.swizzle(b, i8x16(5, 16, 16, 6, 16, 16, 7, 16, 16, 8, 16, 16, 9, 16, 16, 10)),
-    i8x16.swizzle(c, i8x16(16, 5, 16, 16, 6, 16, 16, 7, 16, 16, 8, 16, 16, 9, 16, 16)),
+    i8x16.swizzle(a, i8x16(NO, NO, 6, NO, NO, 7, NO, NO, 8, NO, NO, 9, NO, NO, 10, NO)),
+    i8x16.swizzle(b, i8x16(5, NO, NO, 6, NO, NO, 7, NO, NO, 8, NO, NO, 9, NO, NO, 10)),
+    i8x16.swizzle(c, i8x16(NO, 5, NO, NO, 6, NO, NO, 7, NO, NO, 8, NO, NO, 9, NO, NO)),
   );
   const third = join(
-    i8x16.swizzle(a, i8x16(16, 11, 16, 16, 12, 16, 16, 13, 16, 16, 14, 16, 16, 15, 16, 16)),
-    i8x16.swizzle(b, i8x16(16, 16, 11, 16, 16, 12, 16, 16, 13, 16, 16, 14, 16, 16, 15, 16)),
-    i8x16.swizzle(c, i8x16(10, 16, 16, 11, 16, 16, 12, 16, 16, 13, 16, 16, 14, 16, 16, 15)),
+    i8x16.swizzle(a, i8x16(NO, 11, NO, NO, 12, NO, NO, 13, NO, NO, 14, NO, NO, 15, NO, NO)),
+    i8x16.swizzle(b, i8x16(NO, NO, 11, NO, NO, 12, NO, NO, 13, NO, NO, 14, NO, NO, 15, NO)),
+    i8x16.swizzle(c, i8x16(10, NO, NO, 11, NO, NO, 12, NO, NO, 13, NO, NO, 14, NO, NO, 15)),
   );
   storeThree(to, first, second, third);
 }
 
 function interleaveHalves(a: v128, b: v128, c: v128, to: usize): void {
   const first = join(
-    i8x16.swizzle(a, i8x16(0, 1, 16, 16, 16, 16, 2, 3, 16, 16, 16, 16, 4, 5, 16, 16)),
-    i8x16.swizzle(b, i8x16(16, 16, 0, 1, 16, 16, 16, 16, 2, 3, 16, 16, 16, 16, 4, 5)),
-    i8x16.swizzle(c, i8x16(16, 16, 16, 16, 0, 1, 16, 16, 16, 16, 2, 3, 16, 16, 16, 16)),
+    i8x16.swizzle(a, i8x16(0, 1, NO, NO, NO, NO, 2, 3, NO, NO, NO, NO, 4, 5, NO, NO)),
+    i8x16.swizzle(b, i8x16(NO, NO, 0, 1, NO, NO, NO, NO, 2, 3, NO, NO, NO, NO, 4, 5)),
+    i8x16.swizzle(c, i8x16(NO, NO, NO, NO, 0, 1, NO, NO, NO, NO, 2, 3, NO, NO, NO, NO)),
   );
   const second = join(
-    i8x16.swizzle(a, i8x16(16, 16, 6, 7, 16, 16, 16, 16, 8, 9, 16, 16, 16, 16, 10, 11)),
-    i8x16.swizzle(b, i8x16(16, 16, 16, 16, 6, 7, 16, 16, 16, 16, 8, 9, 16, 16, 16, 16)),
-    i8x16.swizzle(c, i8x16(4, 5, 16, 16, 16, 16, 6, 7, 16, 16, 16, 16, 8, 9, 16, 16)),
+    i8x16.swizzle(a, i8x16(NO, NO, 6, 7, NO, NO, NO, NO, 8, 9, NO, NO, NO, NO, 10, 11)),
+    i8x16.swizzle(b, i8x16(NO, NO, NO, NO, 6, 7, NO, NO, NO, NO, 8, 9, NO, NO, NO, NO)),
+    i8x16.swizzle(c, i8x16(4, 5, NO, NO, NO, NO, 6, 7, NO, NO, NO, NO, 8, 9, NO, NO)),
   );
   const third = join(
-    i8x16.swizzle(a, i8x16(16, 16, 16, 16, 12, 13, 16, 16, 16, 16, 14, 15, 16, 16, 16, 16)),
-    i8x16.swizzle(b, i8x16(10, 11, 16, 16, 16, 16, 12, 13, 16, 16, 16, 16, 14, 15, 16, 16)),
-    i8x16.swizzle(c, i8x16(16, 16, 10, 11, 16, 16, 16, 16, 12, 13, 16, 16, 16, 16, 14, 15)),
+    i8x16.swizzle(a, i8x16(NO, NO, NO, NO, 12, 13, NO, NO, NO, NO, 14, 15, NO, NO, NO, NO)),
+    i8x16.swizzle(b, i8x16(10, 11, NO, NO, NO, NO, 12, 13, NO, NO, NO, NO, 14, 15, NO, NO)),
+    i8x16.swizzle(c, i8x16(NO, NO, 10, 11, NO, NO, NO, NO, 12, 13, NO, NO, NO, NO, 14, 15)),
   );
   storeThree(to, first, second, third);
 }
