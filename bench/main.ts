@@ -5,6 +5,7 @@ import { benchPixels } from './pixels.js';
 import { benchPrepare } from './prepare.js';
 import { benchPrepareMemory } from './prepare-memory.js';
 import { benchServe } from './serve.js';
+import { benchServeSoak } from './serve-soak.js';
 import { benchTrain } from './train.js';
 
 const BENCHES: Readonly<Record<string, () => void | Promise<void>>> = {
@@ -18,6 +19,7 @@ const BENCHES: Readonly<Record<string, () => void | Promise<void>>> = {
 /** Benches that take too long to be run unless they are named. */
 const LONG_BENCHES: typeof BENCHES = {
   'prepare-memory': benchPrepareMemory,
+  'serve-soak': benchServeSoak,
   train: () => benchTrain(),
 };
 

@@ -1,4 +1,5 @@
 /** The server side of the serve bench: a split of noise, the batch server, and a plain TCP sender to compare with. */
+import { readdirSync } from 'node:fs';
 import { createServer, type AddressInfo } from 'node:net';
 import { createLogger } from '../lib/platform/logger.js';
 import { BatchServer } from '../services/batch-server/server.js';
@@ -30,7 +31,12 @@ tcp.listen(0, '127.0.0.1', () => {
 });
 process.on('message', () => {
   const { user, system } = process.cpuUsage();
-  const usage: ServeBenchUsage = { cpuMs: (user + system) / 1000 };
+  const usage: ServeBenchUsage = {
+    cpuMs: (user + system) / 1000,
+    memoryBytes: process.memoryUsage.rss(),
+    numDescriptors: readdirSync('/proc/self/fd').length,
+    numThreads: readdirSync('/proc/self/task').length,
+  };
   process.send?.(usage);
 });
 process.on('disconnect', () => process.exit());

@@ -20,6 +20,10 @@ export interface ServeBenchReady {
 export interface ServeBenchUsage {
   /** User + system time of this process so far. */
   readonly cpuMs: number;
+  /** What it holds now: resident memory, open files and sockets, threads. */
+  readonly memoryBytes: number;
+  readonly numDescriptors: number;
+  readonly numThreads: number;
 }
 
 const NUM_RUNS = 5;
@@ -91,7 +95,8 @@ async function measure(child: ChildProcess, drain: () => Promise<number>): Promi
   };
 }
 
-async function usageOf(child: ChildProcess): Promise<ServeBenchUsage> {
+/** Asks the process of `serve-main`. */
+export async function usageOf(child: ChildProcess): Promise<ServeBenchUsage> {
   child.send('usage');
   const [usage] = (await once(child, 'message')) as [ServeBenchUsage];
   return usage;

@@ -15,11 +15,11 @@ import {
 } from '../../services/downloader/download-dataset.js';
 import { createRateLimit } from '../../services/downloader/rate-limit.js';
 import { displayUrl } from '../../services/downloader/source-url.js';
+import { addConnectFlags, connectSchema, readConnectFlags } from '../connect-flags.js';
 import { defineCommand, flagName, integerFlag, type CommandContext } from '../command.js';
-import { readPem } from './listen-flags.js';
 import { rateFlag } from './rate-flag.js';
 
-const schema = z.object({
+const schema = connectSchema.extend({
   source: z.string(),
   only: z.array(z.string()).optional(),
   all: z.boolean().default(false),
@@ -36,7 +36,6 @@ const schema = z.object({
   bearerFile: z.string().optional(),
   wait: z.boolean().optional(),
   service: z.string().regex(/:\d+$/, 'expected host:port').optional(),
-  tlsCa: z.string().optional(),
 });
 
 /** Flags of a transfer that this process makes; a service has its own. */
@@ -72,7 +71,7 @@ export function addDownloadCommand(program: Command): void {
       "millrace download https://example.org/images.tar --header 'X-Token: …' --rate 20M   # behind a login, at 20 MB/s",
     ],
     flags: (command) =>
-      command
+      addConnectFlags(command)
         .option('--only <file...>', 'just these archives, optional ones too')
         .option('--all', 'the optional archives too')
         .option('--base-url <url>', 'fetch each archive from <url>/<file>')
@@ -87,8 +86,7 @@ export function addDownloadCommand(program: Command): void {
         .option('--netrc [file]', 'logins by host (default file: ~/.netrc)')
         .option('--bearer-file <file>', 'file that holds a bearer token for the host of the URL')
         .option('--wait', 'wait for another process that fetches the same archive')
-        .option('--service <host:port>', 'let a "millrace downloader serve" fetch them to its own root, and watch it')
-        .option('--tls-ca <file>', 'certificate authority of the service, PEM (default: no TLS)'),
+        .option('--service <host:port>', 'let a "millrace downloader serve" fetch them to its own root, and watch it'),
     schema,
     async action(options, context) {
       const archives = await archivesOf(options);
@@ -133,10 +131,10 @@ async function downloadThere(
       `--service: ${flagName(flag)} belongs to a transfer of this process; set it where the service runs`,
     );
   }
-  const tls = options.tlsCa === undefined ? undefined : { rootCertificates: await readPem('--tls-ca', options.tlsCa) };
+  const credentials = await readConnectFlags(options);
   // Loaded only then: gRPC takes as long to load as all the rest.
   const { downloadThroughService } = await import('../../services/downloader/service/client.js');
-  return downloadThroughService({ service, archives, reporter, signal, tls });
+  return downloadThroughService({ service, archives, reporter, signal, ...credentials });
 }
 
 async function archivesOf(options: Options): Promise<Archive[]> {

@@ -1,8 +1,9 @@
 /** A download that a service makes for us: asked for, watched, and told as if it were made here. */
-import { credentials } from '@grpc/grpc-js';
+import { credentials, Metadata } from '@grpc/grpc-js';
 import type { Archive } from '../../../lib/catalog/dataset-schema.js';
 import { backoffMs } from '../../../lib/core/backoff.js';
-import { InterruptedError, MillraceError, type ErrorCode } from '../../../lib/core/errors.js';
+import { InterruptedError, MillraceError, UsageError, type ErrorCode } from '../../../lib/core/errors.js';
+import { isLoopbackAddress } from '../../../lib/core/loopback.js';
 import { sleep } from '../../../lib/platform/lifecycle.js';
 import { formatDuration, type Reporter } from '../../../lib/platform/progress.js';
 import { toRpcError } from '../../../lib/rpc/rpc-error.js';
@@ -25,8 +26,11 @@ export interface ServiceDownloadOptions {
   readonly priority?: number;
   /** Aborting it ends the watching, not the download. */
   readonly signal?: AbortSignal | undefined;
-  /** PEM text of the certificate authority of the service. Undefined: no TLS. */
-  readonly tls?: { readonly rootCertificates: Buffer } | undefined;
+  /** PEM texts: the certificate authority of the service, and the client's own certificate for services that ask for one. Undefined: no TLS. */
+  readonly tls?:
+    { readonly rootCertificates: Buffer; readonly privateKey?: Buffer; readonly certificateChain?: Buffer } | undefined;
+  /** Bearer token that each call carries. Only over TLS, or to a service on this machine. */
+  readonly token?: string | undefined;
   /** Tries in a row to reach the service. Default 10, with the waits of {@link backoffMs} between them: about a minute. */
   readonly maxAttempts?: number;
 }
@@ -41,7 +45,13 @@ export interface ServiceDownloadOptions {
 export async function downloadThroughService(options: ServiceDownloadOptions): Promise<DownloadSummary> {
   const { service, archives, tls, reporter, signal, maxAttempts = 10 } = options;
   const board = createProgressBoard(archives, reporter);
-  const channel = tls === undefined ? credentials.createInsecure() : credentials.createSsl(tls.rootCertificates);
+  if (options.token !== undefined && tls === undefined && !isLoopbackAddress(service)) {
+    throw new UsageError('token', `token: it would go to ${service} in the clear; use TLS as well`);
+  }
+  const channel =
+    tls === undefined
+      ? credentials.createInsecure()
+      : credentials.createSsl(tls.rootCertificates, tls.privateKey, tls.certificateChain);
   const client = new DownloadServiceClient(service, channel, {
     // A service that vanished without a word is noticed.
     'grpc.keepalive_time_ms': 30_000,
@@ -73,11 +83,18 @@ export async function downloadThroughService(options: ServiceDownloadOptions): P
   }
 }
 
+function metadataOf({ token }: ServiceDownloadOptions): Metadata {
+  const metadata = new Metadata();
+  if (token !== undefined) metadata.set('authorization', `Bearer ${token}`);
+  return metadata;
+}
+
 function detached(): InterruptedError {
   return new InterruptedError('no longer watching; the service goes on with the download');
 }
 
-async function add(client: DownloadServiceClient, { archives, priority = 0 }: ServiceDownloadOptions): Promise<void> {
+async function add(client: DownloadServiceClient, options: ServiceDownloadOptions): Promise<void> {
+  const { archives, priority = 0 } = options;
   const dataset = { name: 'archives', about: 'sent by a client', archives, splits: {} };
   const request = AddRequest.fromPartial({
     datasetJson: JSON.stringify(dataset),
@@ -86,18 +103,19 @@ async function add(client: DownloadServiceClient, { archives, priority = 0 }: Se
     priority,
   });
   await new Promise<void>((resolve, reject) => {
-    client.add(request, (error) => (error === null ? resolve() : reject(error)));
+    client.add(request, metadataOf(options), (error) => (error === null ? resolve() : reject(error)));
   });
 }
 
 /** Fills `heard` with the jobs as they are, until all have ended. */
 async function watch(
   client: DownloadServiceClient,
-  { archives, reporter, signal }: ServiceDownloadOptions,
+  options: ServiceDownloadOptions,
   board: ProgressBoard,
   heard: Map<string, Job>,
 ): Promise<void> {
-  const call = client.watch({ files: archives.map(({ file }) => file) });
+  const { archives, reporter, signal } = options;
+  const call = client.watch({ files: archives.map(({ file }) => file) }, metadataOf(options));
   const cancel = (): void => call.cancel();
   signal?.addEventListener('abort', cancel, { once: true });
   if (signal?.aborted === true) cancel();
