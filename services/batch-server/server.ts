@@ -40,6 +40,7 @@ export class BatchServer {
   readonly registry = createRegistry();
 
   private constructor(options: BatchServerOptions, log: Logger) {
+    // Before there are threads, which would outlive what is thrown.
     const listenOptions = completeListenOptions(options, DEFAULT_PORT);
     const metrics = createServerMetrics(this.registry, {
       memoryBytes: () => this.context.pool.usedBytes,
