@@ -5,21 +5,20 @@ import { formatBytes } from '../../lib/platform/progress.js';
 import type { Job } from '../../protos/gen/millrace/v1/download.js';
 import { DownloadControl, stateName } from '../../services/downloader/service/control.js';
 import { defineCommand, type CommandContext } from '../command.js';
-import { readPem } from './listen-flags.js';
+import { addConnectFlags, connectSchema, readConnectFlags } from '../connect-flags.js';
 import { rateFlag } from './rate-flag.js';
 
 const DEFAULT_SERVICE = '127.0.0.1:50052';
 
-const serviceSchema = z.object({
+const serviceSchema = connectSchema.extend({
   service: z.string().regex(/:\d+$/, 'expected host:port').default(DEFAULT_SERVICE),
-  tlsCa: z.string().optional(),
 });
 const filesSchema = serviceSchema.extend({ files: z.array(z.string()) });
 
 function addServiceFlags(command: Command): Command {
-  return command
-    .option('--service <host:port>', `where the service listens (default: ${DEFAULT_SERVICE})`)
-    .option('--tls-ca <file>', 'certificate authority of the service, PEM (default: no TLS)');
+  return addConnectFlags(
+    command.option('--service <host:port>', `where the service listens (default: ${DEFAULT_SERVICE})`),
+  );
 }
 
 /** Adds the commands to `downloader`. */
@@ -75,11 +74,10 @@ function addFilesCommand(
 }
 
 async function withControl(
-  { service, tlsCa }: z.output<typeof serviceSchema>,
+  { service, ...flags }: z.output<typeof serviceSchema>,
   use: (control: DownloadControl) => Promise<void>,
 ): Promise<void> {
-  const tls = tlsCa === undefined ? undefined : { rootCertificates: await readPem('--tls-ca', tlsCa) };
-  const control = new DownloadControl({ service, tls });
+  const control = new DownloadControl({ service, ...(await readConnectFlags(flags)) });
   try {
     await use(control);
   } finally {

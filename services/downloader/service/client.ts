@@ -1,36 +1,22 @@
 /** A download that a service makes for us: asked for, watched, and told as if it were made here. */
-import { credentials, Metadata } from '@grpc/grpc-js';
 import type { Archive } from '../../../lib/catalog/dataset-schema.js';
 import { backoffMs } from '../../../lib/core/backoff.js';
-import { InterruptedError, MillraceError, UsageError, type ErrorCode } from '../../../lib/core/errors.js';
-import { isLoopbackAddress } from '../../../lib/core/loopback.js';
+import { InterruptedError, MillraceError, type ErrorCode } from '../../../lib/core/errors.js';
 import { sleep } from '../../../lib/platform/lifecycle.js';
 import { formatDuration, type Reporter } from '../../../lib/platform/progress.js';
 import { toRpcError } from '../../../lib/rpc/rpc-error.js';
-import {
-  AddRequest,
-  DownloadServiceClient,
-  JobState,
-  type Job,
-  type WatchResponse,
-} from '../../../protos/gen/millrace/v1/download.js';
+import { AddRequest, JobState, type Job, type WatchResponse } from '../../../protos/gen/millrace/v1/download.js';
 import type { ArchiveSummary, DownloadSummary } from '../download-dataset.js';
 import { createProgressBoard, type ProgressBoard } from '../progress-board.js';
+import { dial, type ServiceAccess, type ServiceConnection } from './dial.js';
 
-export interface ServiceDownloadOptions {
-  /** `host:port` of the service. */
-  readonly service: string;
+export interface ServiceDownloadOptions extends ServiceAccess {
   readonly archives: readonly Archive[];
   readonly reporter: Reporter;
   /** Higher goes first. Default 0. */
   readonly priority?: number;
   /** Aborting it ends the watching, not the download. */
   readonly signal?: AbortSignal | undefined;
-  /** PEM texts: the certificate authority of the service, and the client's own certificate for services that ask for one. Undefined: no TLS. */
-  readonly tls?:
-    { readonly rootCertificates: Buffer; readonly privateKey?: Buffer; readonly certificateChain?: Buffer } | undefined;
-  /** Bearer token that each call carries. Only over TLS, or to a service on this machine. */
-  readonly token?: string | undefined;
   /** Tries in a row to reach the service. Default 10, with the waits of {@link backoffMs} between them: about a minute. */
   readonly maxAttempts?: number;
 }
@@ -43,16 +29,9 @@ export interface ServiceDownloadOptions {
  * aborted or somebody cancels a job at the service, ERR_UNAVAILABLE when the service cannot be reached.
  */
 export async function downloadThroughService(options: ServiceDownloadOptions): Promise<DownloadSummary> {
-  const { service, archives, tls, reporter, signal, maxAttempts = 10 } = options;
+  const { service, archives, reporter, signal, maxAttempts = 10 } = options;
   const board = createProgressBoard(archives, reporter);
-  if (options.token !== undefined && tls === undefined && !isLoopbackAddress(service)) {
-    throw new UsageError('token', `token: it would go to ${service} in the clear; use TLS as well`);
-  }
-  const channel =
-    tls === undefined
-      ? credentials.createInsecure()
-      : credentials.createSsl(tls.rootCertificates, tls.privateKey, tls.certificateChain);
-  const client = new DownloadServiceClient(service, channel, {
+  const connection = dial(options, {
     // A service that vanished without a word is noticed.
     'grpc.keepalive_time_ms': 30_000,
     'grpc.keepalive_timeout_ms': 20_000,
@@ -64,8 +43,8 @@ export async function downloadThroughService(options: ServiceDownloadOptions): P
     for (let attempt = 0; ; attempt++) {
       const heard = new Map<string, Job>();
       try {
-        await add(client, options);
-        await watch(client, options, board, heard);
+        await add(connection, options);
+        await watch(connection, options, board, heard);
         return summaryOf(options, heard);
       } catch (thrown) {
         const error = toRpcError(thrown, service);
@@ -79,21 +58,15 @@ export async function downloadThroughService(options: ServiceDownloadOptions): P
       if (signal?.aborted === true) throw detached();
     }
   } finally {
-    client.close();
+    connection.client.close();
   }
-}
-
-function metadataOf({ token }: ServiceDownloadOptions): Metadata {
-  const metadata = new Metadata();
-  if (token !== undefined) metadata.set('authorization', `Bearer ${token}`);
-  return metadata;
 }
 
 function detached(): InterruptedError {
   return new InterruptedError('no longer watching; the service goes on with the download');
 }
 
-async function add(client: DownloadServiceClient, options: ServiceDownloadOptions): Promise<void> {
+async function add({ client, metadata }: ServiceConnection, options: ServiceDownloadOptions): Promise<void> {
   const { archives, priority = 0 } = options;
   const dataset = { name: 'archives', about: 'sent by a client', archives, splits: {} };
   const request = AddRequest.fromPartial({
@@ -103,19 +76,19 @@ async function add(client: DownloadServiceClient, options: ServiceDownloadOption
     priority,
   });
   await new Promise<void>((resolve, reject) => {
-    client.add(request, metadataOf(options), (error) => (error === null ? resolve() : reject(error)));
+    client.add(request, metadata, (error) => (error === null ? resolve() : reject(error)));
   });
 }
 
 /** Fills `heard` with the jobs as they are, until all have ended. */
 async function watch(
-  client: DownloadServiceClient,
+  { client, metadata }: ServiceConnection,
   options: ServiceDownloadOptions,
   board: ProgressBoard,
   heard: Map<string, Job>,
 ): Promise<void> {
   const { archives, reporter, signal } = options;
-  const call = client.watch({ files: archives.map(({ file }) => file) }, metadataOf(options));
+  const call = client.watch({ files: archives.map(({ file }) => file) }, metadata);
   const cancel = (): void => call.cancel();
   signal?.addEventListener('abort', cancel, { once: true });
   if (signal?.aborted === true) cancel();
