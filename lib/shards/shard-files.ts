@@ -1,6 +1,6 @@
 /** Where the bytes of a split lie. */
 import { join } from 'node:path';
-import { DATA_FILE } from './lmdb-environment.js';
+import { DATA_FILE } from './lmdb-file.js';
 import type { AnyManifest } from './manifest.js';
 
 /** Paths of the data files of a split in `folder`, in the order of the manifest's shards. */
