@@ -6,6 +6,7 @@ import { benchPrepare } from './prepare.js';
 import { benchPrepareMemory } from './prepare-memory.js';
 import { benchServe } from './serve.js';
 import { benchServeSoak } from './serve-soak.js';
+import { benchTrain } from './train.js';
 
 const BENCHES: Readonly<Record<string, () => void | Promise<void>>> = {
   order: benchOrder,
@@ -19,6 +20,7 @@ const BENCHES: Readonly<Record<string, () => void | Promise<void>>> = {
 const LONG_BENCHES: typeof BENCHES = {
   'prepare-memory': benchPrepareMemory,
   'serve-soak': benchServeSoak,
+  train: () => benchTrain(),
 };
 
 const asked = process.argv.slice(2);

@@ -17,17 +17,15 @@ import { createRateLimit } from '../../services/downloader/rate-limit.js';
 import { displayUrl } from '../../services/downloader/source-url.js';
 import { addConnectFlags, connectSchema, readConnectFlags } from '../connect-flags.js';
 import { defineCommand, flagName, integerFlag, type CommandContext } from '../command.js';
+import { rateFlag } from './rate-flag.js';
 
 const schema = connectSchema.extend({
   source: z.string(),
   only: z.array(z.string()).optional(),
   all: z.boolean().default(false),
   baseUrl: z.url({ protocol: /^(https?|file)$/, error: 'expected an http(s) or file URL' }).optional(),
-  md5: z
-    .string()
-    .toLowerCase()
-    .regex(/^[0-9a-f]{32}$/, 'expected 32 hex digits')
-    .optional(),
+  md5: digestFlag(32).optional(),
+  sha256: digestFlag(64).optional(),
   concurrency: integerFlag(1, 16).optional(),
   connections: integerFlag(1, 16).optional(),
   rate: rateFlag().optional(),
@@ -53,15 +51,11 @@ const TRANSFER_FLAGS = [
   'wait',
 ] as const;
 
-/** A positive number of bytes, with k, M or G for powers of 1000. */
-function rateFlag() {
-  const error = 'expected bytes per second, such as 500k, 20M or 1.5G';
-  const factors: Record<string, number> = { '': 1, k: 1e3, m: 1e6, g: 1e9 };
+function digestFlag(numDigits: number) {
   return z
-    .string({ error })
-    .regex(/^(\d+\.?\d*|\.\d+)[kmg]?$/i, { error })
-    .transform((text) => Number.parseFloat(text) * factors[/[a-z]?$/i.exec(text)?.[0].toLowerCase() ?? ''])
-    .refine((rate) => rate >= 1, { error });
+    .string()
+    .toLowerCase()
+    .regex(new RegExp(`^[0-9a-f]{${numDigits}}$`), `expected ${numDigits} hex digits`);
 }
 
 /** `millrace download <dataset>`: brings archives to `<root>/archives`, going on with what an earlier run left. */
@@ -82,6 +76,7 @@ export function addDownloadCommand(program: Command): void {
         .option('--all', 'the optional archives too')
         .option('--base-url <url>', 'fetch each archive from <url>/<file>')
         .option('--md5 <hex>', 'the digest to expect, when <source> is a URL')
+        .option('--sha256 <hex>', 'the same, of another kind')
         .option('--concurrency <count>', 'archives at a time (default: 2)')
         .option('--connections <count>', 'connections for one large archive (default: 4)')
         .option('--rate <bytes/s>', 'the most that comes over all connections together, e.g. 20M (default: no limit)')
@@ -143,15 +138,19 @@ async function downloadThere(
 }
 
 async function archivesOf(options: Options): Promise<Archive[]> {
-  const { source, only, all, baseUrl, md5 } = options;
+  const { source, only, all, baseUrl, md5, sha256 } = options;
   if (/^(https?|file):/.test(source)) {
     if (only !== undefined || all || baseUrl !== undefined) {
       throw new UsageError('<source>', '<source>: --only, --all and --base-url go with a dataset, not with a URL');
     }
-    return [archiveOfUrl(source, md5)];
+    return [archiveOfUrl(source, { md5, sha256 })];
   }
-  if (md5 !== undefined) {
-    throw new UsageError('--md5', '--md5 goes with a URL; the digests of a dataset stand in its entry of the catalog');
+  const digest = md5 !== undefined ? '--md5' : sha256 !== undefined ? '--sha256' : undefined;
+  if (digest !== undefined) {
+    throw new UsageError(
+      digest,
+      `${digest} goes with a URL; the digests of a dataset stand in its entry of the catalog`,
+    );
   }
   return selectArchives(await findDataset(source), { files: only, includeOptional: all, baseUrl });
 }
@@ -167,9 +166,9 @@ function credentialsOf(options: Options, archives: readonly Archive[]) {
   });
 }
 
-function archiveOfUrl(url: string, md5: string | undefined): Archive {
+function archiveOfUrl(url: string, digests: Pick<Options, 'md5' | 'sha256'>): Archive {
   const file = URL.canParse(url) ? decodeURIComponent(new URL(url).pathname.split('/').at(-1) ?? '') : '';
-  const parsed = datasetSchema.shape.archives.safeParse([{ file, urls: [url], md5 }]);
+  const parsed = datasetSchema.shape.archives.safeParse([{ file, urls: [url], ...digests }]);
   if (parsed.success) return parsed.data[0];
   const shown = URL.canParse(url) ? displayUrl(url) : 'none';
   throw new UsageError('<source>', `<source>: expected a URL whose path ends in a file name, got ${shown}`);

@@ -125,28 +125,39 @@ export interface MeanSubtractor {
 
 export function createMeanSubtractor(transform: Transform, stored: SampleShape, mean: Mean): MeanSubtractor {
   const { layout, channelOrder } = transform;
-  const shape = croppedShape(stored, transform);
+  const { height, width, channels } = croppedShape(stored, transform);
   const from = sourceShape(stored, transform);
-  const size = numElements(shape);
-  // One sample's mean, in the place and order that its pixels have.
-  const placed = new Float32Array(size);
   const source = meanSource(transform, from, mean);
-  let placedWindow: CropWindow | undefined;
-  const factors = channelFactors(transform, shape.channels);
-  const placedFactors = placeFactors(factors, shape, layout, channelOrder);
+  // The whole mean as pixels are laid out, plain and mirrored: of any window of it, each row is in one piece.
+  const layOut = (isMirrored: boolean): Float32Array => {
+    const laidOut = new Float32Array(source.length);
+    copyCrop(laidOut, 0, source, from, { ...from, y: 0, x: 0, isMirrored }, layout, channelOrder);
+    return laidOut;
+  };
+  const plain = layOut(false);
+  let mirrored: Float32Array | undefined;
+  const numPlanes = layout === 'NHWC' ? 1 : channels;
+  const elementsPerPixel = layout === 'NHWC' ? channels : 1;
+  const rowLength = width * elementsPerPixel;
+  const factors = factorRows(channelFactors(transform, channels), width, layout, channelOrder);
 
   return {
-    subtract(target, pixels, offset, window) {
-      if (!isSameWindow(placedWindow, window)) {
-        copyCrop(placed, 0, source, from, window, layout, channelOrder);
-        placedWindow = window;
-      }
-      if (placedFactors === undefined) {
-        for (let i = 0; i < size; i++) target[offset + i] = pixels[offset + i] - placed[i];
-      } else {
-        // Rounded to float32 between the two, as Caffe's float arithmetic does.
-        for (let i = 0; i < size; i++) {
-          target[offset + i] = Math.fround(pixels[offset + i] - placed[i]) * placedFactors[i];
+    subtract(target, pixels, offset, { y, x, isMirrored }) {
+      const means = isMirrored ? (mirrored ??= layOut(true)) : plain;
+      const left = isMirrored ? from.width - width - x : x;
+      let at = offset;
+      for (let plane = 0; plane < numPlanes; plane++) {
+        for (let row = 0; row < height; row++, at += rowLength) {
+          const meanAt = ((plane * from.height + y + row) * from.width + left) * elementsPerPixel;
+          if (factors === undefined) {
+            for (let i = 0; i < rowLength; i++) target[at + i] = pixels[at + i] - means[meanAt + i];
+          } else {
+            const factorAt = plane * rowLength;
+            for (let i = 0; i < rowLength; i++) {
+              // Rounded to float32 between the two, as Caffe's float arithmetic does.
+              target[at + i] = Math.fround(pixels[at + i] - means[meanAt + i]) * factors[factorAt + i];
+            }
+          }
         }
       }
     },
@@ -176,21 +187,16 @@ function perChannel(values: readonly number[], channel: number): number | undefi
   return values.length === 1 ? values[0] : values[channel];
 }
 
-/** A factor for each element of a sample in its layout; undefined when all are 1. */
-function placeFactors(
+/** A factor for each element of a row, of each plane in turn where there are several; undefined when all are 1. */
+function factorRows(
   factors: Float32Array,
-  shape: SampleShape,
+  width: number,
   layout: Layout,
   channelOrder: ChannelOrder,
 ): Float32Array | undefined {
   if (factors.every((factor) => factor === 1)) return undefined;
-  const plane = shape.height * shape.width;
-  const planar = Float32Array.from({ length: numElements(shape) }, (_, i) => factors[Math.floor(i / plane)]);
-  const placed = new Float32Array(planar.length);
-  copyCrop(placed, 0, planar, shape, { y: 0, x: 0, ...shape, isMirrored: false }, layout, channelOrder);
-  return placed;
-}
-
-function isSameWindow(a: CropWindow | undefined, b: CropWindow): boolean {
-  return a !== undefined && a.y === b.y && a.x === b.x && a.isMirrored === b.isMirrored;
+  const inOrder = channelOrder === 'BGR' ? factors : factors.toReversed();
+  return Float32Array.from({ length: width * factors.length }, (_, i) =>
+    layout === 'NHWC' ? inOrder[i % factors.length] : inOrder[Math.floor(i / width)],
+  );
 }

@@ -49,6 +49,7 @@ export class BatchServer {
     private readonly options: BatchServerOptions,
     log: Logger,
   ) {
+    // Before there are threads, which would outlive what is thrown.
     const listenOptions = completeListenOptions(options, DEFAULT_PORT);
     const metrics = createServerMetrics(this.registry, {
       memoryBytes: () => this.context.pool.usedBytes,

@@ -1,0 +1,78 @@
+/** Telling a running download service what to do: its unary calls, as functions. */
+import { credentials, type ServiceError } from '@grpc/grpc-js';
+import { toRpcError } from '../../../lib/rpc/rpc-error.js';
+import {
+  DownloadServiceClient,
+  JobState,
+  type CancelResponse,
+  type Job,
+  type ListResponse,
+  type PauseResponse,
+  type ResumeResponse,
+} from '../../../protos/gen/millrace/v1/download.js';
+
+export interface ControlOptions {
+  /** `host:port` of the service. */
+  readonly service: string;
+  /** PEM text of the certificate authority of the service. Undefined: no TLS. */
+  readonly tls?: { readonly rootCertificates: Buffer } | undefined;
+}
+
+/** Each call throws UsageError naming the field, ERR_NOT_FOUND naming the job, ERR_UNAVAILABLE when the service cannot be reached. */
+export class DownloadControl {
+  readonly #service: string;
+  readonly #client: DownloadServiceClient;
+
+  /** Close it in the end. */
+  constructor({ service, tls }: ControlOptions) {
+    const channel = tls === undefined ? credentials.createInsecure() : credentials.createSsl(tls.rootCertificates);
+    this.#service = service;
+    this.#client = new DownloadServiceClient(service, channel);
+  }
+
+  /** Jobs in the order in which they were added; `bytesPerSecond` 0: no limit. */
+  list(): Promise<ListResponse> {
+    return this.#call((done) => this.#client.list({}, done));
+  }
+
+  /** `files` empty: all that are queued or active. Returns those that are meant, as they are now. */
+  async pause(files: readonly string[]): Promise<Job[]> {
+    return (await this.#call<PauseResponse>((done) => this.#client.pause({ files: [...files] }, done))).jobs;
+  }
+
+  /** `files` empty: all that are paused. */
+  async resume(files: readonly string[]): Promise<Job[]> {
+    return (await this.#call<ResumeResponse>((done) => this.#client.resume({ files: [...files] }, done))).jobs;
+  }
+
+  /** `files`: at least one. What has come of them is kept. */
+  async cancel(files: readonly string[]): Promise<Job[]> {
+    return (await this.#call<CancelResponse>((done) => this.#client.cancel({ files: [...files] }, done))).jobs;
+  }
+
+  /** Over all transfers; undefined lifts the limit. */
+  async setRate(bytesPerSecond: number | undefined): Promise<void> {
+    await this.#call((done) => this.#client.setRate({ bytesPerSecond: bytesPerSecond ?? 0 }, done));
+  }
+
+  close(): void {
+    this.#client.close();
+  }
+
+  async #call<Response>(
+    begin: (done: (error: ServiceError | null, response: Response) => void) => unknown,
+  ): Promise<Response> {
+    try {
+      return await new Promise((resolve, reject) => {
+        begin((error, response) => (error === null ? resolve(response) : reject(error)));
+      });
+    } catch (error) {
+      throw toRpcError(error, this.#service);
+    }
+  }
+}
+
+/** "active", "done": as people and `--json` are told. */
+export function stateName(state: JobState): string {
+  return JobState[state].toLowerCase();
+}
