@@ -11,11 +11,11 @@ import { usageOf, type ServeBenchReady, type ServeBenchUsage } from './serve.js'
 
 /** `MILLRACE_SOAK_EPOCHS` is for a short try. */
 const NUM_EPOCHS = Number(process.env['MILLRACE_SOAK_EPOCHS'] ?? 200);
-const NUM_SAMPLES = 1_000;
-const BATCH_SIZE = 100;
+const NUM_SAMPLES = 200;
+const BATCH_SIZE = 50;
 const ABORTS_PER_MINUTE = 50;
-/** The first epochs open shards and grow pools; what comes after has to stay. */
-const WARM_UP_EPOCHS = Math.ceil(NUM_EPOCHS / 20);
+/** The first epochs fill the memory for batches; what comes after has to stay. */
+const WARM_UP_EPOCHS = Math.ceil(NUM_EPOCHS / 5);
 
 const STREAM = {
   ...{ dataset: 'bench', split: 'train', batchSize: BATCH_SIZE, seed: 1, prefetchBytes: 0 },
