@@ -5,12 +5,18 @@ import { benchPixels } from './pixels.js';
 import { benchPrepare } from './prepare.js';
 import { benchPrepareMemory } from './prepare-memory.js';
 import { benchServe } from './serve.js';
+import { benchServeJpeg } from './serve-jpeg.js';
+import { benchServeKernel } from './serve-kernel.js';
+import { benchServeShared } from './serve-shared.js';
 
 const BENCHES: Readonly<Record<string, () => void | Promise<void>>> = {
   order: benchOrder,
   download: benchDownload,
   pixels: benchPixels,
   serve: benchServe,
+  'serve-kernel': benchServeKernel,
+  'serve-shared': benchServeShared,
+  'serve-jpeg': benchServeJpeg,
   prepare: benchPrepare,
 };
 
