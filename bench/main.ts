@@ -5,6 +5,9 @@ import { benchPixels } from './pixels.js';
 import { benchPrepare } from './prepare.js';
 import { benchPrepareMemory } from './prepare-memory.js';
 import { benchServe } from './serve.js';
+import { benchServeJpeg } from './serve-jpeg.js';
+import { benchServeKernel } from './serve-kernel.js';
+import { benchServeShared } from './serve-shared.js';
 import { benchServeSoak } from './serve-soak.js';
 import { benchTrain } from './train.js';
 
@@ -13,6 +16,9 @@ const BENCHES: Readonly<Record<string, () => void | Promise<void>>> = {
   download: benchDownload,
   pixels: benchPixels,
   serve: benchServe,
+  'serve-kernel': benchServeKernel,
+  'serve-shared': benchServeShared,
+  'serve-jpeg': benchServeJpeg,
   prepare: benchPrepare,
 };
 

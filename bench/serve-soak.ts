@@ -7,7 +7,7 @@ import { join } from 'node:path';
 import { sleep } from '../lib/platform/lifecycle.js';
 import { connect } from '../services/trainer/client/client.js';
 import { publish } from './report.js';
-import { usageOf, type ServeBenchReady, type ServeBenchUsage } from './serve.js';
+import { usageOf, type ServeBenchReady, type ServeBenchUsage } from './serve-bench.js';
 
 /** `MILLRACE_SOAK_EPOCHS` is for a short try. */
 const NUM_EPOCHS = Number(process.env['MILLRACE_SOAK_EPOCHS'] ?? 200);

@@ -44,75 +44,64 @@ export function copyRow(from: usize, to: usize, width: usize, isMirrored: bool):
   v128.store(lastTo, v128.load(last));
 }
 
-/** (pixel - mean) × factor, rounded to float32 after each of the two, and then to the element type. `mean` is a row of float32. */
+/**
+ * (pixel - mean) × factor, rounded to float32 after each of the two, and then to the element type.
+ *
+ * @param means a row of float32, in the order that the elements are to have
+ * @param factors likewise; 0: all are 1
+ * @param isMirrored whether the pixels are to be read from the last to the first
+ */
 export function floatRow(
-  from: usize,
-  mean: usize,
-  factor: f32,
+  pixels: usize,
+  means: usize,
+  factors: usize,
   to: usize,
-  width: usize,
+  length: usize,
   dtype: u32,
   isMirrored: bool,
 ): void {
-  if (width < 16) {
-    for (let x: usize = 0; x < width; x++) {
-      const at = isMirrored ? width - 1 - x : x;
-      const value = (<f32>load<u8>(from + at) - load<f32>(mean + at * 4)) * factor;
-      if (dtype === FLOAT32) store<f32>(to + x * 4, value);
-      else {
-        const values = f32x4.splat(value);
-        const bits = dtype === FLOAT16 ? toFloat16(values, values) : toBfloat16(values, values);
-        store<u16>(to + x * 2, i16x8.extract_lane_u(bits, 0));
-      }
+  if (length < 16) {
+    for (let x: usize = 0; x < length; x++) {
+      const pixel = <f32>load<u8>(pixels + (isMirrored ? length - 1 - x : x));
+      const difference = pixel - load<f32>(means + x * 4);
+      const value = f32x4.splat(factors === 0 ? difference : difference * load<f32>(factors + x * 4));
+      if (dtype === FLOAT32) store<f32>(to + x * 4, f32x4.extract_lane(value, 0));
+      else store<u16>(to + x * 2, i16x8.extract_lane_u(toHalves(value, value, dtype), 0));
     }
     return;
   }
-  const factors = f32x4.splat(factor);
-  const last = width - 16;
+  const last = length - 16;
   for (let x: usize = 0; ; x = min(x + 16, last)) {
-    const at = isMirrored ? last - x : x;
-    const pixels = v128.load(from + at);
-    const low = i16x8.extend_low_i8x16_u(pixels);
-    const high = i16x8.extend_high_i8x16_u(pixels);
-    const row = mean + at * 4;
-    const a = subtract(i32x4.extend_low_i16x8_u(low), v128.load(row), factors);
-    const b = subtract(i32x4.extend_high_i16x8_u(low), v128.load(row, 16), factors);
-    const c = subtract(i32x4.extend_low_i16x8_u(high), v128.load(row, 32), factors);
-    const d = subtract(i32x4.extend_high_i16x8_u(high), v128.load(row, 48), factors);
-    if (dtype === FLOAT32) storeFloats(to + x * 4, a, b, c, d, isMirrored);
-    else if (dtype === FLOAT16) storeHalves(to + x * 2, toFloat16(a, b), toFloat16(c, d), isMirrored);
-    else storeHalves(to + x * 2, toBfloat16(a, b), toBfloat16(c, d), isMirrored);
+    const bytes = isMirrored ? reverse(v128.load(pixels + last - x)) : v128.load(pixels + x);
+    const low = i16x8.extend_low_i8x16_u(bytes);
+    const high = i16x8.extend_high_i8x16_u(bytes);
+    const mean = means + x * 4;
+    let a = f32x4.sub(f32x4.convert_i32x4_s(i32x4.extend_low_i16x8_u(low)), v128.load(mean));
+    let b = f32x4.sub(f32x4.convert_i32x4_s(i32x4.extend_high_i16x8_u(low)), v128.load(mean, 16));
+    let c = f32x4.sub(f32x4.convert_i32x4_s(i32x4.extend_low_i16x8_u(high)), v128.load(mean, 32));
+    let d = f32x4.sub(f32x4.convert_i32x4_s(i32x4.extend_high_i16x8_u(high)), v128.load(mean, 48));
+    if (factors !== 0) {
+      const factor = factors + x * 4;
+      a = f32x4.mul(a, v128.load(factor));
+      b = f32x4.mul(b, v128.load(factor, 16));
+      c = f32x4.mul(c, v128.load(factor, 32));
+      d = f32x4.mul(d, v128.load(factor, 48));
+    }
+    if (dtype === FLOAT32) {
+      v128.store(to + x * 4, a);
+      v128.store(to + x * 4, b, 16);
+      v128.store(to + x * 4, c, 32);
+      v128.store(to + x * 4, d, 48);
+    } else {
+      v128.store(to + x * 2, toHalves(a, b, dtype));
+      v128.store(to + x * 2, toHalves(c, d, dtype), 16);
+    }
     if (x === last) return;
   }
 }
 
-function subtract(pixels: v128, mean: v128, factors: v128): v128 {
-  return f32x4.mul(f32x4.sub(f32x4.convert_i32x4_s(pixels), mean), factors);
-}
-
-function storeFloats(to: usize, a: v128, b: v128, c: v128, d: v128, isMirrored: bool): void {
-  if (isMirrored) {
-    v128.store(to, i32x4.shuffle(d, d, 3, 2, 1, 0));
-    v128.store(to, i32x4.shuffle(c, c, 3, 2, 1, 0), 16);
-    v128.store(to, i32x4.shuffle(b, b, 3, 2, 1, 0), 32);
-    v128.store(to, i32x4.shuffle(a, a, 3, 2, 1, 0), 48);
-  } else {
-    v128.store(to, a);
-    v128.store(to, b, 16);
-    v128.store(to, c, 32);
-    v128.store(to, d, 48);
-  }
-}
-
-function storeHalves(to: usize, low: v128, high: v128, isMirrored: bool): void {
-  if (isMirrored) {
-    const backwards = i8x16(14, 15, 12, 13, 10, 11, 8, 9, 6, 7, 4, 5, 2, 3, 0, 1);
-    v128.store(to, i8x16.swizzle(high, backwards));
-    v128.store(to, i8x16.swizzle(low, backwards), 16);
-  } else {
-    v128.store(to, low);
-    v128.store(to, high, 16);
-  }
+function toHalves(a: v128, b: v128, dtype: u32): v128 {
+  return dtype === FLOAT16 ? toFloat16(a, b) : toBfloat16(a, b);
 }
 
 /** Bits of eight float16: nearest, ties to even. Of numbers only; what is too large becomes infinity. */
