@@ -19,7 +19,7 @@ RUFF_SCOPE := --config pyproject.toml . ../../examples ../../bench/python
 
 SOURCES := $(shell find lib services workers cli bench test protos/gen -name '*.ts' 2>/dev/null)
 
-.PHONY: help run test build lint proto bench bench-download bench-train clean setup tools python-tools turbojpeg coverage native-cpu native-gpu \
+.PHONY: help run test build lint proto bench bench-serve bench-download bench-train clean setup tools python-tools turbojpeg coverage native-cpu native-gpu \
 	swiftshader bench-python
 
 help: ## list the targets
@@ -56,7 +56,11 @@ proto: node_modules/.stamp python-tools ## generate code from protos/
 	$(call python-stubs,$(PYTHON)/src)
 
 bench: build ## benchmarks of order, pixels and serving, into bench/results/
-	@node dist/bench/main.js order pixels serve
+	@node dist/bench/main.js order pixels
+	@$(MAKE) --no-print-directory bench-serve
+
+bench-serve: build tools ## serving: the kernel, the whole way, shared batches, JPEG records
+	@node dist/bench/main.js serve-kernel serve serve-shared serve-jpeg
 
 bench-download: build ## the downloader beside curl, wget and aria2c (about ten minutes)
 	$(call need,curl,curl)
@@ -67,7 +71,7 @@ bench-download: build ## the downloader beside curl, wget and aria2c (about ten 
 	@node dist/bench/main.js download
 
 bench-train: build ## training on each backend, CIFAR-10 through the whole service (half an hour; data in MILLRACE_TEST_DATA)
-	@$(with_vulkan) node dist/bench/main.js train
+	@node dist/bench/main.js train
 
 # Native TensorFlow, in a folder of its own. LIBTENSORFLOW=pip takes PyPI's library, LIBTENSORFLOW=<folder> one that is there.
 native-cpu: ## native TensorFlow for the trainer, on CPUs (README, Backends)

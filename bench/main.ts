@@ -5,18 +5,28 @@ import { benchPixels } from './pixels.js';
 import { benchPrepare } from './prepare.js';
 import { benchPrepareMemory } from './prepare-memory.js';
 import { benchServe } from './serve.js';
+import { benchServeJpeg } from './serve-jpeg.js';
+import { benchServeKernel } from './serve-kernel.js';
+import { benchServeShared } from './serve-shared.js';
+import { benchServeSoak } from './serve-soak.js';
+import { benchTrain } from './train.js';
 
 const BENCHES: Readonly<Record<string, () => void | Promise<void>>> = {
   order: benchOrder,
   download: benchDownload,
   pixels: benchPixels,
   serve: benchServe,
+  'serve-kernel': benchServeKernel,
+  'serve-shared': benchServeShared,
+  'serve-jpeg': benchServeJpeg,
   prepare: benchPrepare,
 };
 
 /** Benches that take too long to be run unless they are named. */
 const LONG_BENCHES: typeof BENCHES = {
   'prepare-memory': benchPrepareMemory,
+  'serve-soak': benchServeSoak,
+  train: () => benchTrain(),
 };
 
 const asked = process.argv.slice(2);

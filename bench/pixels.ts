@@ -3,20 +3,17 @@
  * Python. Every way runs in a process of its own, and in two at a time.
  */
 import { execFile } from 'node:child_process';
-import { copyFileSync, existsSync, mkdtempSync, openSync, closeSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
-import { openArchive } from '../lib/archives/archive.js';
-import { readMember } from '../lib/archives/read-member.js';
 import { messageOf } from '../lib/core/errors.js';
-import { encodeJpeg } from '../lib/pixels/encode.js';
 import { createPixelPipeline } from '../lib/pixels/pixel-pipeline.js';
 import type { Turbojpeg } from '../lib/pixels/turbojpeg-library.js';
 import { findTurbojpeg } from '../lib/pixels/turbojpeg.js';
 import { readEnvironment } from '../lib/platform/environment.js';
 import { packageRoot } from '../lib/platform/package-root.js';
-import { drawPicture } from '../services/archive-server/sample/picture.js';
+import { readImages } from './images.js';
 import { pack, type PixelsRun } from './pixels-pack.js';
 import { median, publish } from './report.js';
 
@@ -24,7 +21,6 @@ const execute = promisify(execFile);
 
 const NUM_RUNS = 3;
 const NUM_ROUNDS = 2;
-const NUM_DRAWN = 400;
 
 const OPENCV = `
 import cv2, json, numpy, resource, struct, sys, time
@@ -156,31 +152,6 @@ async function findWays(folder: string, notes: string[]): Promise<Way[]> {
 async function measure({ program, argumentsFor }: Way, packPath: string): Promise<PixelsRun> {
   const { stdout } = await execute(program, argumentsFor(packPath, String(NUM_ROUNDS)));
   return JSON.parse(stdout) as PixelsRun;
-}
-
-/** The test data's photographs; without it, pictures drawn here. */
-async function readImages(folder: string): Promise<{ readonly what: string; readonly files: readonly Buffer[] }> {
-  const name = 'ILSVRC2012_img_train.sample.tar';
-  const original = join(readEnvironment().testData, name);
-  if (!existsSync(original)) {
-    const drawn = Array.from({ length: NUM_DRAWN }, (_, index) =>
-      encodeJpeg({ ...drawPicture({ split: 0, label: index % 10, index, channels: 3 }), quality: 90 }),
-    );
-    return { what: 'drawn pictures of about 150×120 (no test data)', files: await Promise.all(drawn) };
-  }
-  // Its index is written beside it.
-  const path = join(folder, name);
-  copyFileSync(original, path);
-  const { index } = await openArchive(path, 'nested');
-  const descriptor = openSync(path, 'r');
-  try {
-    const files = Array.from({ length: index.numMembers }, (_, member) =>
-      readMember(path, descriptor, index.offset(member), index.size(member)),
-    );
-    return { what: 'photographs of ImageNet', files };
-  } finally {
-    closeSync(descriptor);
-  }
 }
 
 /** Those that libturbojpeg decodes, so that all ways have the same work. */

@@ -2,138 +2,101 @@
  * Batches to a draining client in another process, beside the same bytes over a plain TCP connection: what gRPC, assembly and
  * reading cost together.
  */
-import { fork, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdtempSync, rmSync } from 'node:fs';
 import { connect as connectTcp } from 'node:net';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
-import { credentials } from '@grpc/grpc-js';
-import { BatchServiceClient, StreamBatchesRequest, type BatchFrame } from '../protos/gen/millrace/v1/batch.js';
+import { ChannelOrder, Layout, WireDtype, type DeepPartial, type Transform } from '../protos/gen/millrace/v1/batch.js';
 import { median, publish } from './report.js';
-
-export interface ServeBenchReady {
-  readonly address: string;
-  readonly tcpPort: number;
-}
-
-export interface ServeBenchUsage {
-  /** User + system time of this process so far. */
-  readonly cpuMs: number;
-}
+import { BATCH_SIZE, drainStream, NUM_SAMPLES, startServeBench, type ServeRun } from './serve-bench.js';
 
 const NUM_RUNS = 5;
-const NUM_SAMPLES = 1_000;
-const BATCH_SIZE = 250;
-const SAMPLE_BYTES = 227 * 227 * 3;
-const NUM_IMAGES = NUM_SAMPLES * 8;
+const NUM_EPOCHS = 8;
+const NUM_IMAGES = NUM_SAMPLES * NUM_EPOCHS;
+const CROP = 227;
+const READ_BUFFER = Buffer.allocUnsafe(1 << 20);
 
-interface Run {
-  readonly imagesPerSecond: number;
-  readonly serverMs: number;
-  readonly clientMs: number;
-}
+const WAYS: Readonly<Record<string, DeepPartial<Transform>>> = {
+  'uint8 NHWC': {},
+  'uint8 NCHW': { layout: Layout.NCHW },
+  'uint8 NHWC, RGB': { channelOrder: ChannelOrder.RGB },
+  'float16 NCHW': { layout: Layout.NCHW, dtype: WireDtype.FLOAT16 },
+  'float32 NCHW': { layout: Layout.NCHW, dtype: WireDtype.FLOAT32 },
+};
 
 export async function benchServe(): Promise<void> {
-  const folder = mkdtempSync(join(tmpdir(), 'millrace-bench-'));
-  const child = fork(join(import.meta.dirname, 'serve-main.js'), [folder, String(NUM_SAMPLES)]);
+  const bench = await startServeBench();
   try {
-    const [ready] = (await once(child, 'message')) as [ServeBenchReady];
-    const grpc: Run[] = [];
-    const tcp: Run[] = [];
-    await measure(child, () => drainGrpc(ready.address));
-    for (let run = 0; run < NUM_RUNS; run++) {
-      grpc.push(await measure(child, () => drainGrpc(ready.address)));
-      tcp.push(await measure(child, () => drainTcp(ready.tcpPort)));
+    const firstBatchMs = await timeToFirstBatch(bench.address);
+    const rows: string[][] = [];
+    for (const [name, way] of Object.entries(WAYS)) {
+      const transform = { cropSize: CROP, mirror: true, ...way };
+      const sampleBytes = CROP * CROP * 3 * ({ float16: 2, float32: 4 }[name.split(' ')[0]] ?? 1);
+      const drain = (): Promise<number> => drainStream(bench.address, { seed: 1, numEpochs: NUM_EPOCHS, transform });
+      const grpc: ServeRun[] = [];
+      const tcp: ServeRun[] = [];
+      const ownBuffer: ServeRun[] = [];
+      await bench.measure(drain);
+      for (let run = 0; run < NUM_RUNS; run++) {
+        grpc.push(await bench.measure(drain));
+        tcp.push(await bench.measure(() => drainTcp(bench.tcpPort, NUM_IMAGES * sampleBytes)));
+        ownBuffer.push(await bench.measure(() => drainTcp(bench.tcpPort, NUM_IMAGES * sampleBytes, READ_BUFFER)));
+      }
+      rows.push(
+        rowOf(name, grpc, tcp),
+        rowOf('  as many bytes by node:net', tcp, tcp),
+        rowOf('  the same, always into one buffer', ownBuffer, tcp),
+      );
     }
-    const row = (name: string, runs: Run[]): string[] => {
-      const rate = median(runs.map((run) => run.imagesPerSecond));
-      const server = median(runs.map((run) => run.serverMs));
-      const client = median(runs.map((run) => run.clientMs));
-      const ratio = rate / median(tcp.map((run) => run.imagesPerSecond));
-      return [
-        name,
-        rate.toFixed(0),
-        ratio.toFixed(2),
-        server.toFixed(3),
-        client.toFixed(3),
-        (server + client).toFixed(3),
-      ];
-    };
     publish({
       name: 'serve',
       title: 'Batches to a draining client',
       notes: [
-        'Raw 256×256 records, random crop 227, mirror, uint8 NHWC, batch 250, full shuffle; server and client on the same machine,',
-        `page cache warm; medians of ${NUM_RUNS} alternating runs of ${NUM_IMAGES} images. CPU is user + system, all threads.`,
+        `Raw 256×256 records, random crop ${CROP}, mirror, mean image where floats are sent, batch ${BATCH_SIZE}, full shuffle; server`,
+        'and client (TypeScript, frames decoded and dropped) on the same machine, page cache warm; medians of',
+        `${NUM_RUNS} alternating runs of ${NUM_IMAGES} images. CPU is user + system, all threads. The floor of node:net`,
+        `sends one buffer over and over. First batch of a split that nobody had opened: ${firstBatchMs.toFixed(0)} ms.`,
       ],
-      columns: ['way', 'images/s', 'of plain TCP', 'server CPU ms/image', 'client CPU ms/image', 'both'],
-      rows: [row('gRPC, assembled from LMDB', grpc), row('plain TCP, one buffer over and over', tcp)],
+      columns: ['way', 'images/s', 'of node:net', 'server CPU ms/image', 'client CPU ms/image', 'both'],
+      rows,
     });
   } finally {
-    child.kill();
-    rmSync(folder, { recursive: true, force: true });
+    bench.close();
   }
 }
 
-async function measure(child: ChildProcess, drain: () => Promise<number>): Promise<Run> {
-  const serverBefore = await usageOf(child);
-  const before = process.cpuUsage();
+function rowOf(name: string, runs: readonly ServeRun[], floor: readonly ServeRun[]): string[] {
+  const rate = ({ numImages, seconds }: ServeRun): number => numImages / seconds;
+  const server = median(runs.map((run) => run.serverMs / run.numImages));
+  const client = median(runs.map((run) => run.clientMs / run.numImages));
+  return [
+    name,
+    median(runs.map(rate)).toFixed(0),
+    // Run by run: what slows the machine for a while slows both.
+    median(runs.map((run, i) => rate(run) / rate(floor[i]))).toFixed(2),
+    server.toFixed(3),
+    client.toFixed(3),
+    (server + client).toFixed(3),
+  ];
+}
+
+async function timeToFirstBatch(address: string): Promise<number> {
   const beganAtMs = performance.now();
-  const numImages = await drain();
-  const seconds = (performance.now() - beganAtMs) / 1000;
-  const { user, system } = process.cpuUsage(before);
-  const serverAfter = await usageOf(child);
-  return {
-    imagesPerSecond: numImages / seconds,
-    serverMs: (serverAfter.cpuMs - serverBefore.cpuMs) / numImages,
-    clientMs: (user + system) / 1000 / numImages,
-  };
-}
-
-async function usageOf(child: ChildProcess): Promise<ServeBenchUsage> {
-  child.send('usage');
-  const [usage] = (await once(child, 'message')) as [ServeBenchUsage];
-  return usage;
-}
-
-async function drainGrpc(address: string): Promise<number> {
-  const client = new BatchServiceClient(address, credentials.createInsecure(), {
-    'grpc-node.flow_control_window': 16 << 20,
+  let firstMs = 0;
+  await drainStream(address, { numEpochs: 1, transform: { cropSize: CROP } }, () => {
+    firstMs = performance.now() - beganAtMs;
   });
-  const call = client.streamBatches(
-    StreamBatchesRequest.fromPartial({
-      dataset: 'bench',
-      split: 'train',
-      globalBatchSize: BATCH_SIZE,
-      numEpochs: NUM_IMAGES / NUM_SAMPLES,
-      seed: 1,
-      transform: { cropSize: 227, mirror: true },
-    }),
-  );
-  let numImages = 0;
-  for await (const frame of call as AsyncIterable<BatchFrame>) {
-    if (frame.pixels.length !== frame.ids.length * SAMPLE_BYTES) throw new Error('a frame of the wrong size');
-    numImages += frame.ids.length;
-  }
-  client.close();
-  return numImages;
+  return firstMs;
 }
 
-async function drainTcp(port: number): Promise<number> {
-  const wanted = NUM_IMAGES * SAMPLE_BYTES;
+/** @param buffer to read into, in place of a new one for each read */
+async function drainTcp(port: number, wanted: number, buffer?: Buffer): Promise<number> {
   let received = 0;
-  const socket = connectTcp({
-    port,
-    onread: {
-      buffer: Buffer.allocUnsafe(1 << 20),
-      callback(length) {
-        received += length;
-        if (received >= wanted) socket.destroy();
-        return true;
-      },
-    },
-  });
+  const take = (length: number): boolean => {
+    received += length;
+    if (received >= wanted) socket.destroy();
+    return true;
+  };
+  const socket = connectTcp({ port, ...(buffer !== undefined && { onread: { buffer, callback: take } }) });
+  if (buffer === undefined) socket.on('data', ({ length }) => take(length));
   await once(socket, 'close');
   return NUM_IMAGES;
 }

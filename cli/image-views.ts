@@ -1,7 +1,8 @@
 /** What a picture goes through before a model sees it: crops, and the mean. */
 import { copyCrop, type CropWindow } from '../lib/core/crop.js';
+import { completeTransform } from '../lib/core/presets.js';
 import { numElements, type SampleShape } from '../lib/core/tensor.js';
-import { createMeanSubtractor, type Mean, type Transform } from '../lib/core/transform.js';
+import { createMeanSubtractor, type Mean } from '../lib/core/transform.js';
 import type { CheckpointNotes } from './checkpoint-notes.js';
 
 /** `center`: the middle, as in a test. `ten`: the corners and the middle, each mirrored too (Krizhevsky et al. 2012). */
@@ -14,16 +15,7 @@ export function createViews(
   cropSize: number,
   views: Views,
 ): (pixels: Uint8Array) => Float32Array {
-  const transform: Transform = {
-    cropSize,
-    cropMode: 'center',
-    mirror: false,
-    mean: meanMode,
-    scale,
-    dtype: 'float32',
-    layout: 'NHWC',
-    channelOrder: 'BGR',
-  };
+  const transform = completeTransform({ cropSize, cropMode: 'center', mean: meanMode, scale, dtype: 'float32' });
   const subtractor = createMeanSubtractor(transform, shape, mean);
   const windows = windowsOf(shape, cropSize, views);
   const size = numElements({ ...shape, height: cropSize, width: cropSize });

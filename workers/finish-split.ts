@@ -16,8 +16,9 @@ import {
   stdImageOf,
   type PixelSums,
 } from '../lib/shards/pixel-sums.js';
+import { writeLabels } from '../lib/shards/split-labels.js';
 import { PIXEL_SUMS_FILE, SHARD_RECORD_FILE, type ShardRecord } from '../lib/shards/shard-record.js';
-import { countClasses } from './count-classes.js';
+import { countClasses, labelsOf } from './count-classes.js';
 import type { SplitPlan } from './plan.js';
 
 /** Writes what makes a split of its shards. `records` are the shards', in order. */
@@ -62,6 +63,7 @@ export async function finishSplit(
     source: { archives: [...plan.source.files] },
     options: plan.options,
   };
+  await writeLabels(folder, manifest.version, labelsOf(plan, folder, records));
   await writeManifest(folder, manifest);
   return manifest;
 }

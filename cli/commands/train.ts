@@ -1,7 +1,7 @@
 import type { Command } from 'commander';
 import { join } from 'node:path';
 import { MillraceError } from '../../lib/core/errors.js';
-import type { Transform } from '../../lib/core/transform.js';
+import type { TransformOptions } from '../../lib/core/presets.js';
 import { BACKEND_NAMES, openBackend } from '../../services/trainer/backend/backend.js';
 import { connect, type Client, type StreamOptions } from '../../services/trainer/client/client.js';
 import { withMultipliersOf } from '../../services/trainer/caffe/net-prototxt.js';
@@ -14,7 +14,8 @@ import { train } from '../../services/trainer/train/train.js';
 import { annotate } from '../checkpoint-notes.js';
 import { defineCommand, type CommandContext } from '../command.js';
 import { planTraining, trainFlagsSchema, type TrainFlags, type TrainPlan } from '../train-settings.js';
-import { readPem } from './listen-flags.js';
+import { addStreamFlags, augmentationOf, orderOf } from '../stream-flags.js';
+import { addConnectFlags, readConnectFlags } from '../connect-flags.js';
 
 /** `millrace train <dataset>`: a training run fed by batch servers, here or elsewhere. */
 export function addTrainCommand(program: Command): void {
@@ -29,10 +30,9 @@ export function addTrainCommand(program: Command): void {
       'millrace train flowers --server feeder-1:50051 --tls-ca ca.pem --batch-size 64 --crop 112',
     ],
     flags: (command) =>
-      command
+      addConnectFlags(addStreamFlags(command))
         .option('--solver <file>', "Caffe's solver.prototxt: settings, with those of the net that it names")
         .option('--server <host:port...>', 'batch servers, the first one tried first (default: 127.0.0.1:50051)')
-        .option('--tls-ca <file>', 'certificate authority of the servers, PEM (default: no TLS)')
         .option('--split <name>', "split to learn from (default: the solver's source, or train)")
         .option('--test-split <name>', 'split to test on (default: val)')
         .option('--rank <number>', 'which part of each global batch is for this trainer (default: 0)')
@@ -77,10 +77,9 @@ export function addTrainCommand(program: Command): void {
     schema: trainFlagsSchema,
     async action(flags, context) {
       const plan = await planTraining(flags);
-      const tls = flags.tlsCa === undefined ? undefined : { rootCertificates: await readPem('--tls-ca', flags.tlsCa) };
       const client = connect({
         servers: flags.server,
-        tls,
+        ...(await readConnectFlags(flags)),
         onReconnect: ({ server, reason, position, waitMs }) =>
           context.reporter.event('reconnect', `${reason}; going on at epoch ${position.epoch}, step ${position.step}`, {
             server,
@@ -112,7 +111,7 @@ async function trainWith(client: Client, plan: TrainPlan, flags: TrainFlags, con
   const isWanted = wanted !== undefined && (wanted <= side || flags.crop !== undefined);
   // A preset's crop, made for images of 256 pixels, gives way to smaller ones.
   const cropSize = isWanted ? wanted : Math.round(side * 0.875);
-  const transform: Partial<Transform> = {
+  const transform: TransformOptions = {
     cropSize,
     mirror: settings.mirror,
     mean: settings.mean,
@@ -126,7 +125,8 @@ async function trainWith(client: Client, plan: TrainPlan, flags: TrainFlags, con
     rank,
     worldSize,
     seed,
-    transform,
+    ...(await orderOf(flags)),
+    transform: { ...transform, ...augmentationOf(flags) },
     signal,
   };
   const test: StreamOptions = {
@@ -139,6 +139,9 @@ async function trainWith(client: Client, plan: TrainPlan, flags: TrainFlags, con
     epochs: 1,
     shuffle: 'none',
     endOfEpoch: 'pad',
+    selection: { classes: flags.classes },
+    // What a model has learnt without is also taken from what it is tested on.
+    meanOf: { dataset: name, split },
     transform: { ...transform, cropMode: 'center', mirror: false },
   };
 

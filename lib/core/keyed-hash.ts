@@ -39,6 +39,14 @@ export const HashTag = {
   digestHigh: 0x1d000001,
   sampleImage: 0x53000000,
   parameter: 0x57000000,
+  seedLow: 0x5e000000,
+  seedHigh: 0x5e000001,
   record: 0x52000000,
   dropout: 0x4f000000,
 } as const;
+
+/** A seed of `[0, 2^53)` for part `index` of what has this seed, so that no two parts are shuffled alike. */
+export function deriveSeed(seed: number, index: number): number {
+  const word = (tag: number): number => absorbInteger(absorbInteger(mix32(tag), seed), index);
+  return (word(HashTag.seedHigh) >>> 11) * 0x1_0000_0000 + word(HashTag.seedLow);
+}

@@ -4,10 +4,10 @@
  */
 import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import type { CropWindow } from '../core/crop.js';
+import { copyCrop, type CropWindow } from '../core/crop.js';
 import { MillraceError } from '../core/errors.js';
 import { BYTES_PER_ELEMENT, numElements, type Dtype, type SampleShape } from '../core/tensor.js';
-import { croppedShape, type Mean, type Transform } from '../core/transform.js';
+import { channelFactors, croppedShape, meanSource, type Mean, type Transform } from '../core/transform.js';
 import { packageRoot } from '../platform/package-root.js';
 
 /** Address and sizes are in bytes; `kernels/samples/place-sample.ts` says what lies there. */
@@ -16,10 +16,11 @@ interface SampleKernelExports {
     source: number,
     stride: number,
     plane: number,
-    mean: number,
+    means: number,
     meanStride: number,
     meanPlane: number,
-    scale: number,
+    factors: number,
+    factorPlane: number,
     scratch: number,
     target: number,
     width: number,
@@ -50,8 +51,8 @@ export function createSharedMemory(numBytes: number): WebAssembly.SharedMemory {
 export interface PlacerRoom {
   /** {@link scratchBytes} long, of this thread alone. */
   readonly scratch: number;
-  /** What {@link meanValues} gave. */
-  readonly mean: number;
+  /** Where what {@link kernelValues} gave lies. */
+  readonly values: number;
 }
 
 /** Places one sample: from `source`, where its planar pixels are, to `target`, where its elements go. */
@@ -59,54 +60,99 @@ export type SamplePlacer = (source: number, window: CropWindow, target: number) 
 
 /** Bytes of {@link PlacerRoom.scratch}. */
 export function scratchBytes(transform: Transform, stored: SampleShape): number {
-  return 3 * (croppedShape(stored, transform).width * BYTES_PER_ELEMENT[transform.dtype] + 16);
+  return 3 * croppedShape(stored, transform).width;
+}
+
+/** Parts of the kernel's values begin at multiples of so many. */
+const VALUE_ALIGNMENT = 16;
+
+/** Where in the kernel's values what lies, in elements; each is laid out as the batch is. */
+interface ValuePlaces {
+  /** A row of factors for each plane, from 0 on; `undefined`: they are all 1. */
+  readonly factors: Float32Array | undefined;
+  /** The mean of the source, or one row of it for each plane, and the same mirrored. */
+  readonly plain: number;
+  readonly mirrored: number;
+  readonly length: number;
+  readonly meanShape: SampleShape;
+}
+
+function placesOf(transform: Transform, source: SampleShape): ValuePlaces {
+  const { width, channels } = source;
+  const factors = channelFactors(transform, channels);
+  const meanShape = transform.mean === 'image' ? source : { ...source, height: 1 };
+  const align = (length: number): number => Math.ceil(length / VALUE_ALIGNMENT) * VALUE_ALIGNMENT;
+  const plain = align(width * channels);
+  const mirrored = plain + align(numElements(meanShape));
+  return {
+    factors: factors.every((factor) => factor === 1) ? undefined : factors,
+    plain,
+    mirrored,
+    length: mirrored + numElements(meanShape),
+    meanShape,
+  };
 }
 
 /**
- * The mean as the kernel wants it: an image of the stored shape, or one row of it for each channel; empty for uint8, which is not
- * subtracted from here.
+ * What the kernel takes away and multiplies by. Empty for uint8, which is not touched. `source` is the shape of what is cropped.
  */
-export function meanValues({ dtype, mean: mode }: Transform, stored: SampleShape, mean: Mean): Float32Array {
-  if (dtype === 'uint8') return new Float32Array();
-  if (mode === 'image') return mean.image;
-  const values = new Float32Array(stored.channels * stored.width);
-  if (mode === 'channel') {
-    mean.channels.forEach((value, channel) => values.fill(value, channel * stored.width, (channel + 1) * stored.width));
+export function kernelValues(transform: Transform, source: SampleShape, mean: Mean): Float32Array {
+  if (transform.dtype === 'uint8') return new Float32Array();
+  const { factors, plain, mirrored, length, meanShape } = placesOf(transform, source);
+  const values = new Float32Array(length);
+  const layOut = (at: number, planar: Float32Array, shape: SampleShape, isMirrored: boolean): void =>
+    copyCrop(values, at, planar, shape, { ...shape, y: 0, x: 0, isMirrored }, transform.layout, transform.channelOrder);
+  if (factors !== undefined) {
+    const { width, channels } = source;
+    const row = Float32Array.from({ length: width * channels }, (_, i) => factors[Math.floor(i / width)]);
+    layOut(0, row, { ...source, height: 1 }, false);
   }
+  const means = meanSource(transform, meanShape, mean);
+  layOut(plain, means, meanShape, false);
+  layOut(mirrored, means, meanShape, true);
   return values;
 }
 
 /**
- * What `copyCrop` and `createMeanSubtractor` of lib/core do with these options, to the last bit; the scale is rounded to float32.
+ * What `copyCrop` and `createMeanSubtractor` of lib/core do with these options, to the last bit. `source` is the shape of what is
+ * cropped.
  * Throws RangeError for NHWC with other than one or three channels, ERR_NOT_FOUND when the kernel has not been built.
  */
 export function createSamplePlacer(
   memory: WebAssembly.SharedMemory,
   room: PlacerRoom,
   transform: Transform,
-  stored: SampleShape,
+  source: SampleShape,
 ): SamplePlacer {
-  const { dtype, layout, channelOrder, scale, mean } = transform;
-  const { width, channels } = stored;
+  const { dtype, layout, channelOrder, mean } = transform;
+  const { width, channels } = source;
   if (layout === 'NHWC' && channels !== 1 && channels !== 3) {
     throw new RangeError(`expected one or three channels for NHWC, got ${channels}`);
   }
   const kernels = new WebAssembly.Instance(compiledKernels(), { env: { memory } }).exports as SampleKernelExports;
-  const plane = width * stored.height;
-  const isImage = mean === 'image';
+  const places = placesOf(transform, source);
   const isInterleaved = layout === 'NHWC' && channels === 3;
   const isReversed = channelOrder === 'RGB';
   const code = DTYPE_CODE[dtype];
+  const plane = width * source.height;
+  const elementsPerPixel = isInterleaved ? 3 : 1;
+  const isImage = mean === 'image';
+  const meanStride = isImage ? width * elementsPerPixel * 4 : 0;
+  const meanPlane = (isImage ? plane : width) * 4;
+  const factors = places.factors === undefined ? 0 : room.values;
 
-  return (source, window, target) => {
+  return (pixels, window, target) => {
+    const left = window.isMirrored ? width - window.x - window.width : window.x;
+    const means = room.values + (window.isMirrored ? places.mirrored : places.plain) * 4;
     kernels.placeSample(
-      source + window.y * width + window.x,
+      pixels + window.y * width + window.x,
       width,
       plane,
-      room.mean + (isImage ? (window.y * width + window.x) * 4 : window.x * 4),
-      isImage ? width * 4 : 0,
-      (isImage ? plane : width) * 4,
-      scale,
+      means + window.y * meanStride + left * elementsPerPixel * 4,
+      meanStride,
+      meanPlane,
+      factors,
+      width * 4,
       room.scratch,
       target,
       window.width,

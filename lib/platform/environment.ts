@@ -14,6 +14,8 @@ export interface Environment {
   readonly drainMs: number;
   /** libturbojpeg's path, or `none` to do without it: `MILLRACE_TURBOJPEG`, default where systems keep it. */
   readonly turbojpeg: string | undefined;
+  /** MiB of memory for batches that a server keeps: `MILLRACE_MEMORY`, default 256. */
+  readonly memoryMib: number;
   /** Whether the trainer may compute on an adapter that only imitates a GPU: `MILLRACE_SOFTWARE_GPU`, default no. */
   readonly allowSoftwareGpu: boolean;
   /** What `HTTP_PROXY`, `HTTPS_PROXY` and `NO_PROXY` hold, or their lower-case twins, which win; undefined where not set. */
@@ -33,6 +35,7 @@ const schema = z.object({
   MILLRACE_TEST_DATA: z.string().min(1).default('../shared/data'),
   MILLRACE_DRAIN_MS: z.coerce.number().int().min(0).default(10_000),
   MILLRACE_TURBOJPEG: z.string().optional(),
+  MILLRACE_MEMORY: z.coerce.number().int().min(16).max(4095).default(256),
   MILLRACE_SOFTWARE_GPU: z.stringbool().default(false),
 });
 
@@ -55,6 +58,7 @@ export function readEnvironment(env: NodeJS.ProcessEnv = process.env, cwd: strin
     testData: resolve(cwd, data.MILLRACE_TEST_DATA),
     drainMs: data.MILLRACE_DRAIN_MS,
     turbojpeg: data.MILLRACE_TURBOJPEG,
+    memoryMib: data.MILLRACE_MEMORY,
     allowSoftwareGpu: data.MILLRACE_SOFTWARE_GPU,
     proxy: {
       http: set['http_proxy'] ?? set['HTTP_PROXY'],

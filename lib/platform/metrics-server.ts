@@ -18,7 +18,7 @@ export function createRegistry(): Registry {
 
 /** Listens on `host` (loopback by default); port 0 takes a free one. */
 export async function startMetricsServer(
-  registry: Registry,
+  registry: { readonly contentType: string; metrics(): Promise<string> },
   isReady: () => boolean,
   port: number,
   host = '127.0.0.1',

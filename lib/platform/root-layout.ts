@@ -29,4 +29,6 @@ export const MEAN_FILE = 'mean.binaryproto';
 export const STD_FILE = 'std.binaryproto';
 /** The mean image, for people to look at. */
 export const MEAN_PICTURE_FILE = 'mean.png';
+/** Labels by sample id: made from the records, and made again when it is not there. */
+export const LABELS_FILE = 'labels.bin';
 export const REJECTED_FILE = 'rejected.ndjson';

@@ -7,6 +7,7 @@ import { decodeBlobProto, type MeanImage } from './blob-proto.js';
 import type { Datum } from './datum.js';
 import { hasOneShape, readManifest, type AnyManifest, type Manifest } from './manifest.js';
 import { openShard, type RecordPlace, type ShardReader } from './shard-reader.js';
+import { groupByLabel, readLabels } from './split-labels.js';
 
 /** A split whose samples have one shape: what batches are made of. */
 export interface SplitReader extends AnySplitReader {
@@ -19,6 +20,8 @@ export interface AnySplitReader {
   readonly manifest: AnyManifest;
   /** Undefined when samples differ in shape. */
   readonly mean: MeanImage | undefined;
+  /** The ids of each label's samples, ascending; found once. Throws what `read` throws. */
+  idsByLabel(): Promise<ReadonlyMap<number, Uint32Array>>;
   /** A sample's key; the id in `[0, numSamples)`. */
   keyOf(sampleId: number): string;
   /** Where a sample's record lies. Throws ERR_SHARD_CORRUPT as `read` does. */
@@ -76,10 +79,38 @@ export async function openAnySplit(folder: string): Promise<AnySplitReader> {
     return shard;
   };
 
+  const read: AnySplitReader['read'] = (ids, visit) => {
+    const placesByShard = new Map<number, number[]>();
+    for (let place = 0; place < ids.length; place++) {
+      const shard = shardOf(begins, ids[place]);
+      const places = placesByShard.get(shard);
+      if (places === undefined) placesByShard.set(shard, [place]);
+      else places.push(place);
+    }
+    for (const [shard, places] of placesByShard) {
+      let next = 0;
+      shardAt(shard).read(
+        places.map((place) => ids[place] - begins[shard]),
+        (datum) => visit(datum, places[next++]),
+      );
+    }
+  };
+  let groups: Promise<ReadonlyMap<number, Uint32Array>> | undefined;
+
   return {
     folder,
     manifest,
     mean,
+    idsByLabel() {
+      groups ??= readLabels(folder, manifest, read)
+        .then(groupByLabel)
+        .catch((error: unknown) => {
+          // A failure is not kept: the next stream tries again.
+          groups = undefined;
+          throw error;
+        });
+      return groups;
+    },
     keyOf(sampleId) {
       const index = shardOf(begins, sampleId);
       return shardAt(index).keyAt(sampleId - begins[index]);
@@ -88,22 +119,7 @@ export async function openAnySplit(folder: string): Promise<AnySplitReader> {
       const index = shardOf(begins, sampleId);
       return shardAt(index).placeOf(sampleId - begins[index]);
     },
-    read(ids, visit) {
-      const placesByShard = new Map<number, number[]>();
-      for (let place = 0; place < ids.length; place++) {
-        const shard = shardOf(begins, ids[place]);
-        const places = placesByShard.get(shard);
-        if (places === undefined) placesByShard.set(shard, [place]);
-        else places.push(place);
-      }
-      for (const [shard, places] of placesByShard) {
-        let next = 0;
-        shardAt(shard).read(
-          places.map((place) => ids[place] - begins[shard]),
-          (datum) => visit(datum, places[next++]),
-        );
-      }
-    },
+    read,
     async close() {
       await Promise.all(
         shards.map(async (shard) => {

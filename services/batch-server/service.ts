@@ -1,6 +1,5 @@
 /** The service as grpc-js wants it: one handler an RPC, errors turned into status in one place. */
 import type { ServerWritableStream, ServiceDefinition, UntypedServiceImplementation } from '@grpc/grpc-js';
-import { codeOf } from '../../lib/core/errors.js';
 import { serviceErrorOf } from '../../lib/rpc/grpc-status.js';
 import { takePreFramed, withoutPrefix } from '../../lib/rpc/pre-framed.js';
 import { unary } from '../../lib/rpc/unary.js';
@@ -15,6 +14,7 @@ import {
   type StreamBatchesRequest,
 } from '../../protos/gen/millrace/v1/batch.js';
 import type { ServerContext } from './context.js';
+import { decodeStreamRequest } from './decode-request.js';
 import { getDataset } from './rpc/get-dataset.js';
 import { getStatus } from './rpc/get-status.js';
 import { listDatasets } from './rpc/list-datasets.js';
@@ -23,7 +23,11 @@ import { streamBatches } from './rpc/stream-batches.js';
 /** The generated definition, but StreamBatches sends buffers that are encoded already, and carry gRPC's prefix. */
 export const batchServiceDefinition: ServiceDefinition = {
   ...BatchServiceService,
-  streamBatches: { ...BatchServiceService.streamBatches, responseSerialize: withoutPrefix },
+  streamBatches: {
+    ...BatchServiceService.streamBatches,
+    requestDeserialize: decodeStreamRequest,
+    responseSerialize: withoutPrefix,
+  },
 };
 
 export function createBatchService(context: ServerContext): UntypedServiceImplementation {
@@ -32,10 +36,8 @@ export function createBatchService(context: ServerContext): UntypedServiceImplem
   return {
     listDatasets: unary<ListDatasetsRequest, ListDatasetsResponse>(log, () => listDatasets(context)),
     getDataset: unary<GetDatasetRequest, GetDatasetResponse>(log, (request) => getDataset(context, request)),
-    getStatus: unary<GetStatusRequest, GetStatusResponse>(log, () => getStatus(context)),
+    getStatus: unary<GetStatusRequest, GetStatusResponse>(log, (request) => getStatus(context, request)),
     streamBatches: (call: ServerWritableStream<StreamBatchesRequest, Buffer>) => {
-      // Later the connection may be gone, and its address with it.
-      const peer = call.getPeer();
       const reason = takePreFramed(call);
       if (reason !== undefined && !isCopyingTold) {
         log.warn({ reason }, 'frames are copied before they are sent');
@@ -44,10 +46,6 @@ export function createBatchService(context: ServerContext): UntypedServiceImplem
       streamBatches(context, call).then(
         () => call.end(),
         (error: unknown) => {
-          const code = codeOf(error) ?? 'ERR_INTERNAL';
-          context.metrics.streamErrors.inc({ code });
-          // A client that goes away is everyday life.
-          log[code === 'ERR_INTERRUPTED' ? 'info' : 'warn']({ err: error, peer, code }, 'stream ended');
           // Not destroy(): a destroyed stream sends no status any more.
           if (!call.cancelled) call.emit('error', serviceErrorOf(error));
         },

@@ -1,20 +1,14 @@
 /** A StreamBatches request, checked against the split it is for and turned into one complete plan. */
-import {
-  ChannelOrder,
-  CropMode,
-  EndOfEpoch,
-  Layout,
-  MeanMode,
-  Shuffle,
-  WireDtype,
-  type StreamBatchesRequest,
-  type Transform as WireTransform,
-} from '../../protos/gen/millrace/v1/batch.js';
+import { EndOfEpoch, Shuffle, type StreamBatchesRequest } from '../../protos/gen/millrace/v1/batch.js';
 import { createBatchPlanner, type BatchAddress, type BatchPlanner, type Slice } from '../../lib/core/batch-plan.js';
-import { MillraceError, UsageError } from '../../lib/core/errors.js';
-import { BYTES_PER_ELEMENT, numElements, type SampleShape } from '../../lib/core/tensor.js';
-import { croppedShape, type Transform } from '../../lib/core/transform.js';
+import { DEFAULT_BLOCKS } from '../../lib/core/arrangement.js';
+import { MillraceError } from '../../lib/core/errors.js';
+import { numViewsOf, type Transform } from '../../lib/core/transform.js';
 import type { Manifest } from '../../lib/shards/manifest.js';
+import type { SplitReader } from '../../lib/shards/split-reader.js';
+import { check, checkNumber, enumOf } from './check-field.js';
+import { selectionOf } from './selection-request.js';
+import { checkTransform } from './transform-request.js';
 
 /** What a stream does, complete and in range. */
 export interface StreamPlan {
@@ -26,31 +20,37 @@ export interface StreamPlan {
   readonly transform: Transform;
 }
 
-/** Most samples of a global batch. */
+/** Most pictures of a global batch. */
 export const MAX_GLOBAL_BATCH = 1 << 20;
-/** Most bytes of one sample on the wire: with its header it stays below gRPC's default limit of 4 MiB. */
-export const MAX_SAMPLE_BYTES = 3.5 * (1 << 20);
+/** Epochs are 32 bits of a key, and a run must be able to go past the last one that it was begun at. */
+const MAX_EPOCH = 2 ** 31;
+/** The most samples of a block, and of a window of blocks. */
+const MAX_BLOCK_SAMPLES = 2 ** 24;
 
 /**
+ * `splits` are the request's, opened and in its order. Nothing is allocated before all fields have been found in range but labels,
+ * and those once a split.
  * Throws UsageError naming the field, ERR_VERSION_CHANGED when the client began with another version, ERR_OUT_OF_RANGE when the
- * step is past the end of its epoch.
+ * step is past the end of its epoch; what reading labels throws.
  */
-export function planStream(request: StreamBatchesRequest, manifest: Manifest): StreamPlan {
-  if (request.version !== '' && request.version !== manifest.version) {
-    throw new MillraceError(
-      'ERR_VERSION_CHANGED',
-      `version: the stream began on ${request.version}, this server has ${manifest.version} of ` +
-        `${manifest.dataset}/${manifest.split}; start anew with an empty version, or bring the old data back`,
-    );
+export async function planStream(request: StreamBatchesRequest, splits: readonly SplitReader[]): Promise<StreamPlan> {
+  const [{ manifest }] = splits;
+  checkVersions(request, splits);
+  for (const [i, other] of splits.entries()) {
+    const { height, width, channels } = other.manifest.shape;
+    const isSame =
+      height === manifest.shape.height && width === manifest.shape.width && channels === manifest.shape.channels;
+    const isPreparedAlike = isRaw(other.manifest) || sampleOptionsOf(other.manifest) === sampleOptionsOf(manifest);
+    check(isPreparedAlike, `sources[${i}].split`, 'a split prepared as the first one', sampleOptionsOf(other.manifest));
+    check(isSame, `sources[${i}].split`, "samples of the first split's shape", `${channels}×${height}×${width}`);
   }
+  const transform = checkTransform(request.transform, manifest.shape);
+  const numViews = numViewsOf(transform);
   const worldSize = request.worldSize === 0 ? 1 : request.worldSize;
-  const globalBatchSize = request.globalBatchSize;
-  check(
-    globalBatchSize >= 1 && globalBatchSize <= MAX_GLOBAL_BATCH,
-    'global_batch_size',
-    `1 to ${MAX_GLOBAL_BATCH}`,
-    globalBatchSize,
-  );
+  const { globalBatchSize, epoch, step, numEpochs } = request;
+  checkNumber(request.seed, 'seed', 0, Number.MAX_SAFE_INTEGER);
+  checkNumber(step, 'step', 0, Number.MAX_SAFE_INTEGER);
+  checkNumber(globalBatchSize, 'global_batch_size', 1, MAX_GLOBAL_BATCH / numViews);
   check(
     globalBatchSize % worldSize === 0,
     'world_size',
@@ -58,20 +58,31 @@ export function planStream(request: StreamBatchesRequest, manifest: Manifest): S
     worldSize,
   );
   check(request.rank < worldSize, 'rank', `below world_size ${worldSize}`, request.rank);
+  checkMixing(transform, globalBatchSize / worldSize);
+  checkNumber(epoch, 'epoch', 0, MAX_EPOCH);
+  const blockSamples = request.blockSamples === 0 ? DEFAULT_BLOCKS.blockSamples : request.blockSamples;
+  const windowBlocks = request.windowBlocks === 0 ? DEFAULT_BLOCKS.windowBlocks : request.windowBlocks;
+  checkNumber(blockSamples, 'block_samples', 1, MAX_BLOCK_SAMPLES);
+  checkNumber(windowBlocks, 'window_blocks', 1, MAX_BLOCK_SAMPLES);
+  const shuffle = enumOf(SHUFFLE, request.shuffle, 'shuffle');
+  const endOfEpoch = enumOf(END_OF_EPOCH, request.endOfEpoch, 'end_of_epoch');
 
   const planner = createBatchPlanner({
-    numSamples: manifest.numSamples,
+    selection: await selectionOf(request, splits),
     seed: request.seed,
-    shuffle: request.shuffle === Shuffle.NONE ? 'none' : 'full',
-    endOfEpoch: END_OF_EPOCH[request.endOfEpoch],
+    shuffle,
+    blocks: { blockSamples, windowBlocks },
+    endOfEpoch,
     globalBatchSize,
+    numViews,
   });
-  const { epoch, step, numEpochs } = request;
+  const { samplesPerEpoch } = planner;
+  checkNumber(epoch + numEpochs + 1, 'epoch', 0, Math.floor(Number.MAX_SAFE_INTEGER / samplesPerEpoch));
   const numSteps = planner.numSteps(epoch);
   check(
-    planner.order.endOfEpoch !== 'drop' || numSteps > 0,
+    endOfEpoch !== 'drop' || numSteps > 0,
     'global_batch_size',
-    `at most the ${manifest.numSamples} samples of the split unless end_of_epoch is PAD or WRAP`,
+    `at most the ${samplesPerEpoch} samples of an epoch unless end_of_epoch is PAD or WRAP`,
     globalBatchSize,
   );
   // The step just past the end is where a client stands after an epoch: it means the next one.
@@ -86,9 +97,16 @@ export function planStream(request: StreamBatchesRequest, manifest: Manifest): S
     slice: { rank: request.rank, worldSize },
     from: step === numSteps ? { epoch: epoch + 1, step: 0 } : { epoch, step },
     endEpoch: numEpochs === 0 ? undefined : epoch + numEpochs,
-    transform: checkTransform(request.transform, manifest.shape),
+    transform,
   };
 }
+
+const SHUFFLE = {
+  [Shuffle.UNSPECIFIED]: 'full',
+  [Shuffle.FULL]: 'full',
+  [Shuffle.NONE]: 'none',
+  [Shuffle.BLOCKS]: 'blocks',
+} as const;
 
 const END_OF_EPOCH = {
   [EndOfEpoch.UNSPECIFIED]: 'drop',
@@ -97,47 +115,32 @@ const END_OF_EPOCH = {
   [EndOfEpoch.WRAP]: 'wrap',
 } as const;
 
-const MEAN_MODE = {
-  [MeanMode.UNSPECIFIED]: 'image',
-  [MeanMode.IMAGE]: 'image',
-  [MeanMode.CHANNEL]: 'channel',
-  [MeanMode.NONE]: 'none',
-} as const;
-
-const DTYPE = {
-  [WireDtype.UNSPECIFIED]: 'uint8',
-  [WireDtype.UINT8]: 'uint8',
-  [WireDtype.FLOAT32]: 'float32',
-  [WireDtype.FLOAT16]: 'float16',
-  [WireDtype.BFLOAT16]: 'bfloat16',
-} as const;
-
-function checkTransform(wire: WireTransform | undefined, stored: SampleShape): Transform {
-  const cropSize = wire?.cropSize ?? 0;
-  const side = Math.min(stored.height, stored.width);
-  check(cropSize <= side, 'transform.crop_size', `at most the stored ${stored.height}×${stored.width}`, cropSize);
-  const scale = wire?.scale ?? 0;
-  check(Number.isFinite(scale), 'transform.scale', 'a finite number', scale);
-  const transform: Transform = {
-    cropSize: cropSize === 0 ? undefined : cropSize,
-    cropMode: wire?.cropMode === CropMode.CENTER ? 'center' : 'random',
-    mirror: wire?.mirror ?? false,
-    mean: MEAN_MODE[wire?.mean ?? MeanMode.UNSPECIFIED],
-    scale: scale === 0 ? 1 : scale,
-    dtype: DTYPE[wire?.dtype ?? WireDtype.UNSPECIFIED],
-    layout: wire?.layout === Layout.NCHW ? 'NCHW' : 'NHWC',
-    channelOrder: wire?.channelOrder === ChannelOrder.RGB ? 'RGB' : 'BGR',
-  };
-  const bytes = numElements(croppedShape(stored, transform)) * BYTES_PER_ELEMENT[transform.dtype];
-  check(
-    bytes <= MAX_SAMPLE_BYTES,
-    'transform',
-    `a sample of at most ${MAX_SAMPLE_BYTES} bytes (crop it, or take uint8)`,
-    bytes,
-  );
-  return transform;
+function isRaw({ options }: Manifest): boolean {
+  return options.record === 'raw';
 }
 
-function check(isRight: boolean, field: string, expected: string, got: number): void {
-  if (!isRight) throw new UsageError(field, `${field}: expected ${expected}, got ${got}`);
+/** How records that are image files become samples: one way a stream. */
+function sampleOptionsOf({ options: { resize, fit, size, decodeScale } }: Manifest): string {
+  return `resize ${resize}, fit ${fit}, size ${size ?? 'any'}, ${decodeScale === true ? '' : 'no '}decode scale`;
+}
+
+function checkVersions(request: StreamBatchesRequest, splits: readonly SplitReader[]): void {
+  splits.forEach(({ manifest }, i) => {
+    const [wanted, field] =
+      request.sources.length === 0
+        ? [request.version, 'version']
+        : [request.sources[i].version, `sources[${i}].version`];
+    if (wanted === '' || wanted === manifest.version) return;
+    throw new MillraceError(
+      'ERR_VERSION_CHANGED',
+      `${field}: the stream began on ${wanted}, this server has ${manifest.version} of ` +
+        `${manifest.dataset}/${manifest.split}; start anew with an empty version, or bring the old data back`,
+    );
+  });
+}
+
+function checkMixing({ mixing, cropMode }: Transform, batchSize: number): void {
+  if (mixing.mixupAlpha === 0 && mixing.cutmixAlpha === 0) return;
+  check(cropMode !== 'ten', 'transform.mixing', 'none beside CROP_MODE_TEN', 'both');
+  check(batchSize % 2 === 0, 'global_batch_size', 'an even batch for each rank, as transform.mixing needs', batchSize);
 }

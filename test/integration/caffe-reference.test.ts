@@ -3,9 +3,14 @@ import assert from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
 import { existsSync, mkdirSync, readdirSync, readFileSync } from 'node:fs';
+import { copyFile, mkdir, symlink } from 'node:fs/promises';
 import { join } from 'node:path';
 import { readEnvironment } from '../../lib/platform/environment.js';
+import { archivePath, archivesFolder, MEAN_FILE, splitFolder } from '../../lib/platform/root-layout.js';
 import { openShard } from '../../lib/shards/shard-reader.js';
+import { connect } from '../../services/trainer/client/client.js';
+import { collectBatches, startBatchServer } from '../fixtures/batch-server.js';
+import { millrace } from '../fixtures/cli.js';
 import { runCommand, runPython } from '../fixtures/run-command.js';
 import { temporaryFolder } from '../fixtures/temporary-folder.js';
 
@@ -15,6 +20,7 @@ interface Reference {
   readonly val_original: { readonly records: readonly [string, string][] };
   readonly train_raw_256: { readonly sha256_of_keys_and_values_in_order: string };
   readonly train_mean_binaryproto: { readonly bytes: number; readonly sha256: string };
+  readonly val_test_phase: { readonly sha256_of_float32: readonly [string, string][] };
 }
 
 /** Keys and digests of the values of a LevelDB, by the library that plyvel has in it. */
@@ -106,5 +112,52 @@ describe('what the real Caffe makes of the same images', function () {
       assert.equal(mean.length, reference.train_mean_binaryproto.bytes);
       assert.equal(createHash('sha256').update(mean).digest('hex'), reference.train_mean_binaryproto.sha256);
     }
+  });
+
+  it('val in TEST phase: batches of a server are the same float32 as those of its Data layer', async () => {
+    const root = at('root');
+    await mkdir(archivesFolder(root), { recursive: true });
+    const archive = 'ILSVRC2012_img_val.sample.tar';
+    await symlink(join(testData, archive), archivePath(root, archive));
+    for (const list of ['val.txt', 'synset_words.txt']) {
+      await symlink(join(testData, 'ilsvrc12-aux', list), archivePath(root, list));
+    }
+    const flags = ['--split', 'val', '--no-shuffle', '--root', root];
+    const prepared = await millrace(['prepare', 'ilsvrc2012-sample', ...flags]);
+    assert.equal(prepared.code, 0, prepared.stderr);
+    // Caffe's TEST phase is given the mean of train, as compute_image_mean makes it: the test before this one.
+    await copyFile(at('mean.binaryproto'), join(splitFolder(root, 'ilsvrc2012-sample', 'val'), MEAN_FILE));
+
+    const server = await startBatchServer(root);
+    const client = connect({ servers: [server.address] });
+    const digests = new Map<string, string[]>();
+    for (const dtype of ['float32', 'uint8'] as const) {
+      const batches = await collectBatches(client, {
+        dataset: 'ilsvrc2012-sample',
+        split: 'val',
+        batchSize: 50,
+        epochs: 1,
+        shuffle: 'none',
+        transform: { preset: 'caffe-alexnet', cropMode: 'center', mirror: false, layout: 'NCHW', dtype },
+      });
+      const size = 3 * 227 * 227;
+      digests.set(
+        dtype,
+        batches.flatMap(({ images, ids }) =>
+          Array.from(ids, (_, i) => {
+            const image = images.subarray(i * size, (i + 1) * size);
+            return createHash('sha256')
+              .update(new Uint8Array(image.buffer, image.byteOffset, image.byteLength))
+              .digest('hex');
+          }),
+        ),
+      );
+    }
+    client.close();
+    await server.destroy();
+    const expected = reference.val_test_phase.sha256_of_float32.map(([, digest]) => digest);
+    assert.equal(expected.length, 100);
+    assert.deepEqual(digests.get('float32'), expected);
+    assert.deepEqual(digests.get('uint8'), expected);
   });
 });

@@ -6,7 +6,14 @@ import { MillraceError } from '../../lib/core/errors.js';
 import { decodeImage } from '../../lib/pixels/decode.js';
 import { resizeArea } from '../../lib/pixels/resize-area.js';
 import { resizeBilinear } from '../../lib/pixels/resize-bilinear.js';
-import { MEAN_FILE, MEAN_PICTURE_FILE, REJECTED_FILE, splitFolder, STD_FILE } from '../../lib/platform/root-layout.js';
+import {
+  LABELS_FILE,
+  MEAN_FILE,
+  MEAN_PICTURE_FILE,
+  REJECTED_FILE,
+  splitFolder,
+  STD_FILE,
+} from '../../lib/platform/root-layout.js';
 import { decodeBlobProto } from '../../lib/shards/blob-proto.js';
 import { openSplit } from '../../lib/shards/split-reader.js';
 import { inspectSplit } from '../../workers/inspect.js';
@@ -42,10 +49,8 @@ describe('prepare', () => {
   it('leaves shards, mean, list of rejected and manifest, and nothing else', async () => {
     const names = await readdir(folder);
     const shards = Array.from({ length: 7 }, (_, i) => `shard-0000${i}`);
-    assert.deepEqual(
-      names.sort(),
-      ['manifest.json', MEAN_FILE, MEAN_PICTURE_FILE, REJECTED_FILE, STD_FILE, ...shards].sort(),
-    );
+    const files = ['manifest.json', LABELS_FILE, MEAN_FILE, MEAN_PICTURE_FILE, REJECTED_FILE, STD_FILE];
+    assert.deepEqual(names.sort(), [...files, ...shards].sort());
     assert.deepEqual(await readdir(join(folder, shards[0])), ['data.mdb']);
   });
 
@@ -283,7 +288,7 @@ describe('prepare', () => {
     await prepareDataset(as('recut', { splits: ['val'] }), false);
     const digests = await digestTree(splitFolder(root.path, 'recut', 'val'));
     assert.equal(digests['shard-00000/data.mdb'], first['val/shard-00000/data.mdb']);
-    assert.equal(Object.keys(digests).length, 6);
+    assert.equal(Object.keys(digests).length, 7);
   });
 
   it('says what to run when an archive is missing', async () => {

@@ -5,6 +5,8 @@ import { credentials, loadPackageDefinition, status, type ServiceError } from '@
 import { loadSync } from '@grpc/proto-loader';
 import { createBatchPlanner, type EndOfEpoch } from '../../lib/core/batch-plan.js';
 import { InterruptedError, MillraceError } from '../../lib/core/errors.js';
+import { completeTransform } from '../../lib/core/presets.js';
+import { allSamples } from '../../lib/core/selection.js';
 import { croppedShape, windowOf, type Transform } from '../../lib/core/transform.js';
 import { createLogger } from '../../lib/platform/logger.js';
 import { packageRoot } from '../../lib/platform/package-root.js';
@@ -97,7 +99,7 @@ describe('a batch server', () => {
 
   it('streams the batches that the law of the order names, labels with them', async () => {
     const planner = createBatchPlanner({
-      numSamples: NUM_SAMPLES,
+      selection: allSamples(NUM_SAMPLES),
       seed: 11,
       shuffle: 'full',
       endOfEpoch: 'drop',
@@ -120,18 +122,9 @@ describe('a batch server', () => {
       it(`crops, mirrors and subtracts the mean exactly, ${layout} ${channelOrder}, on either side of the wire`, async () => {
         const { image: mean } = (await client.dataset('fixture', 'train')).mean;
         for (const dtype of ['uint8', 'float32'] as const) {
-          const transform: Transform = {
-            cropSize: 7,
-            cropMode: 'random',
-            mirror: true,
-            mean: 'image',
-            scale: 0.1,
-            dtype,
-            layout,
-            channelOrder,
-          };
-          // On the wire a scale is a float32.
-          const asSent = { ...transform, scale: dtype === 'float32' ? Math.fround(0.1) : 0.1 };
+          const transform = completeTransform({ cropSize: 7, mirror: true, scale: 0.1, dtype, layout, channelOrder });
+          // A scale is a float32.
+          const asSent = { ...transform, scale: Math.fround(0.1) };
           const [batch] = await collect(client, { ...options, transform }, 1);
           assert.deepEqual(batch.shape, layout === 'NHWC' ? [5, 7, 7, 3] : [5, 3, 7, 7]);
           batch.ids.forEach((id, i) => {
@@ -279,7 +272,12 @@ describe('a batch server', () => {
         /no split "train" of a dataset "nope"/,
       ],
       ['a dataset name that is a path', { dataset: '../fixture' }, status.NOT_FOUND, /no split/],
-      ['an empty batch', { globalBatchSize: 0 }, status.INVALID_ARGUMENT, /global_batch_size: expected 1 to/],
+      [
+        'an empty batch',
+        { globalBatchSize: 0 },
+        status.INVALID_ARGUMENT,
+        /global_batch_size: expected a number of \[1, /,
+      ],
       ['a huge batch', { globalBatchSize: 2 ** 31 }, status.INVALID_ARGUMENT, /global_batch_size/],
       [
         'a batch larger than the split, with drop',

@@ -3,26 +3,33 @@
  * frame, beside which there is no other copy of its pixels.
  */
 import { messageOf } from '../../../lib/core/errors.js';
-import { numElements, shapeInLayout } from '../../../lib/core/tensor.js';
-import { croppedShape, windowOf } from '../../../lib/core/transform.js';
+import type { CropWindow } from '../../../lib/core/crop.js';
+import { numElements } from '../../../lib/core/tensor.js';
+import { sourceShape } from '../../../lib/core/transform.js';
+import { augmentedBytes, createAugmenter, type Augmenter } from '../../../lib/pixels/augment/augmenter.js';
 import { createSampleDecoder, type SampleDecoder, type SamplePixels } from '../../../lib/pixels/sample-decoder.js';
 import { createSamplePlacer, scratchBytes, type SamplePlacer } from '../../../lib/pixels/sample-kernels.js';
 import type { Turbojpeg } from '../../../lib/pixels/turbojpeg-library.js';
 import { decodeDatum } from '../../../lib/shards/datum.js';
 import { readExactly } from '../../../lib/shards/lmdb-file.js';
+import { drawWindows, headerOf } from './frame-draws.js';
 import { frameBytes, frameLayout, payloadOffset, writeHeader, type FrameLayout } from './frame-layout.js';
 import type { FrameDone, FrameFailed, FrameMessage, Recipe, RecipeMessage } from './messages.js';
 
-const FLAG_MIRRORED = 1;
-const FLAG_PADDING = 2;
-
-/** Bytes that a thread needs for itself, for records of at most `recordBytes`: a record or a decoded image, and the kernel's scratch. */
-export function stagingBytes({ transform, stored }: Recipe, recordBytes: number): number {
-  return scratchRoom({ transform, stored }) + Math.max(recordBytes, numElements(stored));
+/**
+ * Bytes that a thread needs for itself, for records of at most `recordBytes`: the kernel's scratch, what is augmented, and a record or
+ * a decoded image, in this order.
+ */
+export function stagingBytes(recipe: Recipe, recordBytes: number): number {
+  return scratchRoom(recipe) + augmentedRoom(recipe) + Math.max(recordBytes, numElements(recipe.stored));
 }
 
-function scratchRoom({ transform, stored }: Pick<Recipe, 'transform' | 'stored'>): number {
+function scratchRoom({ transform, stored }: Recipe): number {
   return Math.ceil(scratchBytes(transform, stored) / 64) * 64;
+}
+
+function augmentedRoom({ transform, stored }: Recipe): number {
+  return Math.ceil(augmentedBytes(transform, stored) / 64) * 64;
 }
 
 /** Address of a sample's planar pixels. */
@@ -31,17 +38,27 @@ interface Source {
   readonly label: number;
 }
 
+/** What works in the thread's room. */
+interface Tools {
+  readonly staging: number;
+  readonly place: SamplePlacer;
+  /** Undefined: records are cropped as they are. */
+  readonly augmenter: Augmenter | undefined;
+}
+
 interface Kitchen {
   readonly recipe: Recipe;
   readonly layout: FrameLayout;
-  readonly mean: number;
+  readonly values: number;
   /** Made anew when the thread's room has moved. */
-  placer?: { readonly staging: number; readonly place: SamplePlacer };
+  tools?: Tools;
   decode?: SampleDecoder;
 }
 
 export class Assembler {
   readonly #bytes: Uint8Array;
+  /** Milliseconds of reading records, of the frame that is being assembled. */
+  #readMs = 0;
   readonly #kitchens = new Map<number, Kitchen>();
 
   constructor(
@@ -51,8 +68,8 @@ export class Assembler {
     this.#bytes = new Uint8Array(memory.buffer);
   }
 
-  learn({ recipeId, recipe, mean }: RecipeMessage): void {
-    this.#kitchens.set(recipeId, { recipe, mean, layout: frameLayout(recipe.transform, recipe.stored) });
+  learn({ recipeId, recipe, values }: RecipeMessage): void {
+    this.#kitchens.set(recipeId, { recipe, values, layout: frameLayout(recipe.transform, recipe.stored) });
   }
 
   forget(recipeId: number): void {
@@ -62,13 +79,13 @@ export class Assembler {
   /** Assembles a frame at its place. Never throws: a record that cannot be had is told in the answer. */
   async assemble(job: FrameMessage): Promise<FrameDone | FrameFailed> {
     const beganAtMs = performance.now();
+    this.#readMs = 0;
     const { jobId, request, target } = job;
     const kitchen = this.#kitchens.get(job.recipeId);
     if (kitchen === undefined) return { jobId, place: 0, reason: `there is no recipe ${job.recipeId}` };
     const { recipe, layout } = kitchen;
-    const { transform, stored, seed } = recipe;
     const { ids } = request;
-    const windows = ids.map((id, i) => windowOf(transform, stored, seed, request.epochs[i], id));
+    const windows = drawWindows(recipe, request);
     const labels = new Array<number>(ids.length);
     const pixels = payloadOffset(ids.length);
     for (let i = 0; i < ids.length; i++) {
@@ -76,38 +93,37 @@ export class Assembler {
         const source = this.#read(job, i, kitchen);
         const { at, label } = source instanceof Promise ? await source : source;
         labels[i] = label;
-        this.#placerOf(kitchen, job)(at, windows[i], target + pixels + i * layout.sampleBytes);
+        this.#place(job, i, kitchen, at, windows[i], target + pixels + i * layout.sampleBytes);
       } catch (error) {
         return { jobId, place: i, reason: messageOf(error) };
       }
     }
     const numBytes = frameBytes(layout, ids.length);
-    const begin = writeHeader(this.#bytes.subarray(target, target + numBytes), layout, {
-      epoch: request.epoch,
-      step: request.step,
-      firstSample: request.firstSample,
-      batchSize: request.batchSize,
-      isLastStep: request.isLastStep,
-      epochDigest: request.epochDigest,
-      sampleShape: [...shapeInLayout(croppedShape(stored, transform), transform.layout)],
-      ids: [...ids],
-      labels,
-      cropY: windows.map((window) => window.y),
-      cropX: windows.map((window) => window.x),
-      flags: Buffer.from(
-        windows.map(
-          ({ isMirrored }, i) => (isMirrored ? FLAG_MIRRORED : 0) | (request.isValid[i] === 1 ? 0 : FLAG_PADDING),
-        ),
-      ),
-    });
-    return { jobId, begin, end: numBytes, seconds: (performance.now() - beganAtMs) / 1000 };
+    const header = headerOf(recipe, request, windows, labels);
+    const begin = writeHeader(this.#bytes.subarray(target, target + numBytes), layout, header);
+    const seconds = (performance.now() - beganAtMs) / 1000;
+    return { jobId, begin, end: numBytes, seconds, readSeconds: this.#readMs / 1000 };
+  }
+
+  /** Augments the pixels at `at` if need be, and places their window. */
+  #place(job: FrameMessage, i: number, kitchen: Kitchen, at: number, window: CropWindow, target: number): void {
+    const { augmenter, place } = this.#toolsOf(kitchen, job);
+    if (augmenter === undefined) {
+      place(at, window, target);
+      return;
+    }
+    const pixels = this.#bytes.subarray(at, at + numElements(kitchen.recipe.stored));
+    const { epochs, ids } = job.request;
+    place(augmenter.augment(pixels, window, epochs[i], ids[i]).byteOffset, window, target);
   }
 
   /** Brings a sample's planar pixels into the thread's room. Throws when the record is cut short or no sample. */
   #read(job: FrameMessage, i: number, kitchen: Kitchen): Source | Promise<Source> {
-    const room = job.staging + scratchRoom(kitchen.recipe);
+    const room = job.staging + scratchRoom(kitchen.recipe) + augmentedRoom(kitchen.recipe);
     const record = this.#bytes.subarray(room, room + job.lengths[i]);
+    const beganAtMs = performance.now();
     readExactly('the shard', job.descriptors[i], record, job.offsets[i]);
+    this.#readMs += performance.now() - beganAtMs;
     const datum = decodeDatum(record);
     const { label } = datum;
     if (!datum.isEncoded) {
@@ -134,12 +150,22 @@ export class Assembler {
     throw new RangeError(`${numBytes} bytes of pixels where the manifest says ${numElements(stored)}`);
   }
 
-  #placerOf(kitchen: Kitchen, { staging }: FrameMessage): SamplePlacer {
-    if (kitchen.placer?.staging !== staging) {
-      const { transform, stored } = kitchen.recipe;
-      const room = { scratch: staging, mean: kitchen.mean };
-      kitchen.placer = { staging, place: createSamplePlacer(this.memory, room, transform, stored) };
+  #toolsOf(kitchen: Kitchen, { staging }: FrameMessage): Tools {
+    if (kitchen.tools?.staging !== staging) {
+      const { recipe, values } = kitchen;
+      const { transform, stored, seed } = recipe;
+      const numBytes = augmentedBytes(transform, stored);
+      const begin = staging + scratchRoom(recipe);
+      const room = { scratch: staging, values };
+      kitchen.tools = {
+        staging,
+        place: createSamplePlacer(this.memory, room, transform, sourceShape(stored, transform)),
+        augmenter:
+          numBytes === 0
+            ? undefined
+            : createAugmenter(transform, stored, seed, this.#bytes.subarray(begin, begin + numBytes)),
+      };
     }
-    return kitchen.placer.place;
+    return kitchen.tools;
   }
 }

@@ -100,7 +100,7 @@ export class AssemblyCrew {
   async close(): Promise<void> {
     this.#isClosed = true;
     const members = this.#members.splice(0);
-    await Promise.all(members.map(({ worker }) => worker.terminate()));
+    await Promise.all(members.map(({ worker }) => end(worker)));
     for (const { jobs } of members) for (const finish of jobs.values()) finish(undefined);
     this.#options.onChange();
   }
@@ -123,10 +123,7 @@ export class AssemblyCrew {
   #start(): Worker {
     const { memory, turbojpeg } = this.#options;
     const workerData: AssemblyThreadInput = { memory, turbojpeg };
-    const worker = new Worker(new URL('./assembly-thread-main.js', import.meta.url), { workerData, name: 'assembly' });
-    // A server that does not listen is no reason to stay.
-    worker.unref();
-    return worker;
+    return new Worker(new URL('./assembly-thread-main.js', import.meta.url), { workerData, name: 'assembly' });
   }
 
   #watch(member: Member): void {
@@ -144,6 +141,8 @@ export class AssemblyCrew {
     worker.on('exit', () => {
       if (!this.#isClosed) this.#replace(member, cause);
     });
+    // A server that does not listen is no reason to stay. After the listeners, for they are one.
+    worker.unref();
   }
 
   #replace(member: Member, cause: unknown): void {
@@ -166,4 +165,14 @@ export class AssemblyCrew {
     for (const finish of lost) finish(undefined);
     this.#options.onChange();
   }
+}
+
+/** Ends a thread in order. Terminated while it loads a native library, it would take the process with it. */
+function end(worker: Worker): Promise<void> {
+  return new Promise((resolve) => {
+    worker.once('exit', () => resolve());
+    worker.ref();
+    const message: ToThread = { kind: 'end' };
+    worker.postMessage(message);
+  });
 }

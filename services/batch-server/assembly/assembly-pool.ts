@@ -3,8 +3,9 @@
  * frame by frame, whoever asks for how much. What is asked for twice is assembled once.
  */
 import { MillraceError } from '../../../lib/core/errors.js';
+import { sourceShape } from '../../../lib/core/transform.js';
 import type { Logger } from '../../../lib/platform/logger.js';
-import { meanValues } from '../../../lib/pixels/sample-kernels.js';
+import { kernelValues } from '../../../lib/pixels/sample-kernels.js';
 import type { RecordPlace } from '../../../lib/shards/shard-reader.js';
 import { AssemblyCrew } from './assembly-crew.js';
 import { stagingBytes } from './assembler.js';
@@ -20,7 +21,8 @@ export interface AssemblyPoolOptions {
   readonly memoryBytes: number;
   readonly turbojpeg: string | undefined;
   readonly log: Logger;
-  readonly onAssembled: (seconds: number) => void;
+  /** Told how long a frame took, and how much of that was reading its records. */
+  readonly onAssembled: (seconds: number, readSeconds: number) => void;
   /** Called for a frame that a stream gets and that another one asked for before it. */
   readonly onShared: () => void;
 }
@@ -33,7 +35,7 @@ const MAX_DEATHS = 2;
 interface SharedRecipe {
   readonly message: RecipeMessage;
   readonly layout: FrameLayout;
-  readonly mean: Extent | undefined;
+  readonly values: Extent | undefined;
   numLines: number;
 }
 
@@ -61,9 +63,19 @@ export class AssemblyPool implements LinePool {
     });
   }
 
+  /** Bytes of memory in all. */
+  get memoryBytes(): number {
+    return this.#memory.numBytes;
+  }
+
   /** Bytes of memory that are not free, frames that are kept for others included. */
   get usedBytes(): number {
     return this.#memory.numBytes - this.#memory.freeBytes;
+  }
+
+  /** Bytes of frames that lines hold; one that is shared counts for each. */
+  get heldBytes(): number {
+    return this.#lines.reduce((sum, line) => sum + line.heldBytes, 0);
   }
 
   /** Throws ERR_OVER_LIMIT when the memory cannot hold what the line needs at least, beside the others. */
@@ -107,7 +119,7 @@ export class AssemblyPool implements LinePool {
       this.#recipes.delete(key);
       this.#crew.forget(recipe.message.recipeId);
       this.#store.forget(recipe.message.recipeId);
-      if (recipe.mean !== undefined) this.#memory.release(recipe.mean);
+      if (recipe.values !== undefined) this.#memory.release(recipe.values);
     }
     this.schedule();
   }
@@ -179,8 +191,8 @@ export class AssemblyPool implements LinePool {
         const id = frame.request.ids[answer.place];
         this.#store.fail(frame, new MillraceError('ERR_SHARD_CORRUPT', `${path}, sample ${id}: ${answer.reason}`));
       } else {
-        this.#options.onAssembled(answer.seconds);
-        this.#store.finish(frame, answer.begin, answer.end);
+        this.#options.onAssembled(answer.seconds, answer.readSeconds);
+        this.#store.finish(frame, answer);
       }
       this.schedule();
     });
@@ -204,7 +216,7 @@ export class AssemblyPool implements LinePool {
     const key = JSON.stringify([version, recipe]);
     let shared = this.#recipes.get(key);
     if (shared === undefined) {
-      const values = meanValues(recipe.transform, recipe.stored, mean);
+      const values = kernelValues(recipe.transform, sourceShape(recipe.stored, recipe.transform), mean);
       const extent = values.length === 0 ? undefined : this.#store.allocate(values.byteLength);
       if (values.length > 0 && extent === undefined) {
         throw new MillraceError(
@@ -220,9 +232,9 @@ export class AssemblyPool implements LinePool {
         kind: 'recipe',
         recipeId: this.#nextRecipeId++,
         recipe,
-        mean: extent?.begin ?? 0,
+        values: extent?.begin ?? 0,
       };
-      shared = { message, layout, mean: extent, numLines: 0 };
+      shared = { message, layout, values: extent, numLines: 0 };
       this.#recipes.set(key, shared);
     }
     shared.numLines++;

@@ -11,9 +11,9 @@ import { BatchFrame } from '../../../protos/gen/millrace/v1/batch.js';
 /** Frames of 1 to 2 MB go fastest through grpc-js (measured: 64 KiB and 16 MiB ones take half the rate). */
 const TARGET_FRAME_BYTES = 1.25 * (1 << 20);
 
-/** More than the fields of a frame's header take, and those of one sample (two 64-bit and two 32-bit varints, a byte). */
+/** More than the fields of a frame's header take, and those of one picture (varints, a byte, a MixPlan). */
 const HEADER_ROOM_BYTES = 256;
-const HEADER_ROOM_BYTES_PER_SAMPLE = 32;
+const HEADER_ROOM_BYTES_PER_SAMPLE = 96;
 const PAYLOAD_ALIGNMENT = 64;
 
 /** Tag of BatchFrame.pixels: field 15, wire type 2. */
@@ -26,7 +26,8 @@ export interface FrameLayout {
 
 export function frameLayout(transform: Transform, stored: SampleShape): FrameLayout {
   const sampleBytes = placedBytes(transform, stored);
-  return { sampleBytes, samplesPerFrame: Math.max(1, Math.floor(TARGET_FRAME_BYTES / sampleBytes)) };
+  const bytes = sampleBytes + HEADER_ROOM_BYTES_PER_SAMPLE;
+  return { sampleBytes, samplesPerFrame: Math.max(1, Math.floor(TARGET_FRAME_BYTES / bytes)) };
 }
 
 /** Bytes of memory that a frame of that many samples takes. */

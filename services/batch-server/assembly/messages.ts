@@ -21,7 +21,7 @@ export interface FrameRequest {
   readonly batchSize: number;
   readonly isLastStep: boolean;
   readonly epochDigest: string;
-  /** Per sample of the frame. */
+  /** Per picture of the frame; the views of a sample stand side by side. */
   readonly ids: readonly number[];
   readonly epochs: readonly number[];
   readonly isValid: readonly number[];
@@ -31,8 +31,8 @@ export interface RecipeMessage {
   readonly kind: 'recipe';
   readonly recipeId: number;
   readonly recipe: Recipe;
-  /** Address of what `meanValues` gave. */
-  readonly mean: number;
+  /** Address of what `kernelValues` gave. */
+  readonly values: number;
 }
 
 export interface ForgetMessage {
@@ -56,15 +56,21 @@ export interface FrameMessage {
   readonly stagingBytes: number;
 }
 
-export type ToThread = RecipeMessage | ForgetMessage | FrameMessage;
+/** The thread ends when it has done what it was told before. */
+export interface EndMessage {
+  readonly kind: 'end';
+}
+
+export type ToThread = RecipeMessage | ForgetMessage | FrameMessage | EndMessage;
 
 export interface FrameDone {
   readonly jobId: number;
   /** Where in the frame's memory the message begins and ends. */
   readonly begin: number;
   readonly end: number;
-  /** Seconds of work. */
+  /** Seconds of work, and those of them that went into reading records. */
   readonly seconds: number;
+  readonly readSeconds: number;
 }
 
 export interface FrameFailed {

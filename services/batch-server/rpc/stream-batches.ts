@@ -1,13 +1,15 @@
 import type { ServerWritableStream } from '@grpc/grpc-js';
 import type { StreamBatchesRequest } from '../../../protos/gen/millrace/v1/batch.js';
 import { MillraceError } from '../../../lib/core/errors.js';
+import { numViewsOf } from '../../../lib/core/transform.js';
 import type { Frame, FrameLine } from '../assembly/frame-line.js';
 import type { ServerContext } from '../context.js';
-import type { Lease } from '../dataset-store.js';
 import { frameRequests, type PlannedFrame } from '../frame-requests.js';
 import { planStream, type StreamPlan } from '../stream-request.js';
-import type { StreamEntry } from '../stream-registry.js';
+import { openStreamSource, sourceNames, type StreamSource } from '../stream-source.js';
+import { StreamEntry } from '../stream-entry.js';
 import { createWire } from '../wire.js';
+import { holderOf } from '../../../lib/rpc/guard.js';
 
 /** Frames that a stream asks for ahead at least, however small its prefetch: those on the wire, and work for the threads. */
 const MIN_FRAMES_AHEAD = 4;
@@ -16,49 +18,62 @@ type Call = ServerWritableStream<StreamBatchesRequest, Buffer>;
 
 /**
  * StreamBatches: the batches of one rank, frame by frame, as fast as the wire takes them. Returns when the epochs asked for are
- * through. Throws what {@link planStream} throws; ERR_OVER_LIMIT when the server has no memory for one stream more;
+ * through. Throws what {@link openStreamSource} and {@link planStream} throw; ERR_OVER_LIMIT when the server has no memory for one stream more;
  * ERR_SHARD_CORRUPT when a record cannot be had; ERR_UNAVAILABLE when the server drains; ERR_INTERRUPTED when the client is gone.
  */
 export async function streamBatches(context: ServerContext, call: Call): Promise<void> {
-  const { request } = call;
-  const lease = await context.store.acquire(request.dataset, request.split);
-  const entry: StreamEntry = {
-    peer: call.getPeer(),
-    dataset: request.dataset,
-    split: request.split,
-    slice: { rank: request.rank, worldSize: Math.max(1, request.worldSize) },
-    position: { epoch: request.epoch, step: request.step },
-    batchesSent: 0,
-    openedAtMs: performance.now(),
-    wireWaitMs: 0,
-  };
-  context.streams.add(entry);
-  context.metrics.streamsActive.inc();
+  const { streams } = context;
+  // Later the connection may be gone, and its address with it.
+  const asked = { peer: call.getPeer(), token: holderOf(call)?.name, ...sourceNames(call.request) };
+  const opened = await open(context, call.request).catch((error: unknown) => {
+    streams.refuse(asked, error);
+    throw error;
+  });
+  const { source, plan, line } = opened;
+  const run = JSON.stringify([source.version, call.request.seed, call.request.globalBatchSize]);
+  const entry = new StreamEntry({ ...asked, run, slice: plan.slice, planner: plan.planner }, plan.from);
+  streams.add(entry);
+  let cause: unknown;
   try {
-    const plan = planStream(request, lease.split.manifest);
-    const line = openLine(context, lease, plan, request.seed);
-    try {
-      await sendFrames(context, call, entry, plan, line);
-    } finally {
-      // Also waits for threads that still read records of this lease.
-      await line.close();
-    }
+    await sendFrames(context, call, entry, plan, line);
+  } catch (error) {
+    cause = error;
+    throw error;
   } finally {
-    context.streams.remove(entry);
-    context.metrics.streamsActive.dec();
-    await lease.release();
+    // Also waits for threads that still read records of this source.
+    await line.close();
+    streams.remove(entry, cause);
+    await source.release();
   }
 }
 
-function openLine({ pool }: ServerContext, { split }: Lease, plan: StreamPlan, seed: number): FrameLine {
-  const { version, shape, channelMean, options } = split.manifest;
+interface OpenStream {
+  readonly source: StreamSource;
+  readonly plan: StreamPlan;
+  readonly line: FrameLine;
+}
+
+async function open(context: ServerContext, request: StreamBatchesRequest): Promise<OpenStream> {
+  const source = await openStreamSource(context.store, request);
+  try {
+    const plan = await planStream(request, source.splits);
+    return { source, plan, line: openLine(context, source, plan, request.seed) };
+  } catch (error) {
+    await source.release();
+    throw error;
+  }
+}
+
+function openLine({ pool }: ServerContext, source: StreamSource, plan: StreamPlan, seed: number): FrameLine {
+  const { version, mean, placeOf } = source;
+  const { shape, options } = source.splits[0].manifest;
   const { resize, fit, size, decodeScale } = options;
   return pool.openLine({
     version,
     recipe: { transform: plan.transform, seed, stored: shape, samples: { resize, fit, size, decodeScale } },
-    mean: { image: split.mean.data, channels: channelMean },
-    batchSize: plan.planner.order.globalBatchSize / plan.slice.worldSize,
-    placeOf: (id) => split.placeOf(id),
+    mean,
+    batchSize: (plan.planner.order.globalBatchSize / plan.slice.worldSize) * numViewsOf(plan.transform),
+    placeOf,
   });
 }
 
@@ -70,14 +85,12 @@ async function sendFrames(
   plan: StreamPlan,
   line: FrameLine,
 ): Promise<void> {
-  const { metrics, streams } = context;
+  const { streams } = context;
+  const holder = holderOf(call);
   const { samplesPerFrame } = line.layout;
   const framesPerBatch = Math.ceil(line.source.batchSize / samplesPerFrame);
   const maxAhead = Math.max(MIN_FRAMES_AHEAD, Math.ceil(context.prefetchBatches * framesPerBatch));
-  const wire = createWire(call, (waitedMs) => {
-    entry.wireWaitMs += waitedMs;
-    metrics.wireWaitSeconds.inc(waitedMs / 1000);
-  });
+  const wire = createWire(call, (cause, waitedMs) => streams.waited(entry, cause, waitedMs));
   const requests = frameRequests(plan, samplesPerFrame);
   const ahead: { readonly planned: PlannedFrame; readonly frame: Promise<Frame> }[] = [];
   try {
@@ -96,13 +109,18 @@ async function sendFrames(
         throw new MillraceError('ERR_UNAVAILABLE', 'this server is going away; go on with another one');
       }
       entry.position = next.planned.position;
+      const beganAtMs = performance.now();
       const frame = await wire.unlessGone(next.frame);
+      const waitedMs = performance.now() - beganAtMs;
+      streams.waited(entry, 'disk', waitedMs * frame.readShare);
+      streams.waited(entry, 'assembly', waitedMs * (1 - frame.readShare));
+      // Once it is sent, its memory may be another frame's.
+      const numBytes = frame.message.length;
       await wire.send(frame);
-      streams.countFrame(frame.message.length);
-      metrics.bytesSent.inc(frame.message.length);
-      if (!next.planned.isEndOfBatch) continue;
-      streams.countBatch(entry);
-      metrics.batchesSent.inc();
+      streams.sentFrame(entry, next.planned.request.ids.length, numBytes);
+      if (next.planned.isEndOfBatch) streams.sentBatch(entry);
+      const pauseMs = holder?.waitAfter(numBytes) ?? 0;
+      if (pauseMs > 0) await wire.pause(pauseMs);
     }
   } finally {
     // What is in flight is still being read from the line's memory.

@@ -1,34 +1,75 @@
-/** Frames of a batch put together again, the mean subtracted where the wire carried uint8. */
+/** Frames of a batch put together again: floats read, the mean subtracted where the wire carried uint8, pictures and labels mixed. */
 import type { BatchFrame } from '../../../protos/gen/millrace/v1/batch.js';
-import { MillraceError } from '../../../lib/core/errors.js';
-import { numElements, type SampleShape } from '../../../lib/core/tensor.js';
-import { createMeanSubtractor, croppedShape, type Mean, type Transform } from '../../../lib/core/transform.js';
+import { MillraceError, UsageError } from '../../../lib/core/errors.js';
+import type { MixDraw } from '../../../lib/core/mix-draws.js';
+import { mixPictures } from '../../../lib/core/mix-pictures.js';
+import { softLabels } from '../../../lib/core/soft-labels.js';
+import { numElements } from '../../../lib/core/tensor.js';
+import { croppedShape } from '../../../lib/core/transform.js';
 import type { Batch } from './batch.js';
+import type { DatasetInfo } from './dataset-info.js';
+import type { CompleteStreamOptions } from './options.js';
+import { createPixelReader } from './pixel-reader.js';
 
-const FLAG_MIRRORED = 1;
 const FLAG_PADDING = 2;
 
 export interface BatchDecoder {
   /**
    * Takes the next frame; returns the batch when it was its last one.
-   * Throws ERR_VERIFICATION when frames do not follow each other.
+   * Throws ERR_VERIFICATION when frames do not follow each other, UsageError when a label is none of the split's classes and rows
+   * of probabilities are wanted.
    */
   take(frame: BatchFrame): Batch | undefined;
 }
 
 type Mutable<T> = { -readonly [Key in keyof T]: T[Key] };
 
-export function createBatchDecoder(transform: Transform, stored: SampleShape, mean: Mean): BatchDecoder {
+export function createBatchDecoder(
+  { transform, smoothing }: Pick<CompleteStreamOptions, 'transform' | 'smoothing'>,
+  { shape: stored, mean, classes }: DatasetInfo,
+): BatchDecoder {
   const shape = croppedShape(stored, transform);
   const elements = numElements(shape);
-  const subtractor = createMeanSubtractor(transform, stored, mean);
+  const readPixels = createPixelReader(transform, stored, mean);
   let batch: Mutable<Batch> | undefined;
+  let mix: MixDraw[] = [];
   let numTaken = 0;
+
+  const empty = (frame: BatchFrame): Mutable<Batch> => {
+    const size = frame.batchSize;
+    const [a, b, c] = frame.sampleShape;
+    return {
+      epoch: frame.epoch,
+      step: frame.step,
+      isLastStep: frame.isLastStep,
+      shape: [size, a, b, c],
+      layout: transform.layout,
+      channelOrder: transform.channelOrder,
+      images: new Float32Array(size * elements),
+      labels: new Int32Array(size),
+      ids: new Float64Array(size),
+      isValid: new Uint8Array(size),
+    };
+  };
+
+  /** What can be done only when the whole batch is there. */
+  const finish = (whole: Mutable<Batch>): Batch => {
+    const draws = mix.length === 0 ? undefined : mix;
+    if (draws !== undefined) mixPictures(whole.images, shape, transform.layout, draws);
+    if (smoothing === undefined) return whole;
+    try {
+      return { ...whole, targets: softLabels(whole.labels, classes.length, smoothing, draws) };
+    } catch (error) {
+      if (!(error instanceof RangeError)) throw error;
+      throw new UsageError('labels.format', `labels.format: rows of probabilities cannot be made: ${error.message}`);
+    }
+  };
 
   return {
     take(frame) {
       if (frame.firstSample === 0) {
-        batch = emptyBatch(frame, transform, shape);
+        batch = empty(frame);
+        mix = [];
         numTaken = 0;
       }
       if (batch?.epoch !== frame.epoch || batch.step !== frame.step || frame.firstSample !== numTaken) {
@@ -42,41 +83,10 @@ export function createBatchDecoder(transform: Transform, stored: SampleShape, me
       batch.ids.set(frame.ids, numTaken);
       batch.labels.set(frame.labels, numTaken);
       for (let i = 0; i < numSamples; i++) batch.isValid[numTaken + i] = (frame.flags[i] & FLAG_PADDING) === 0 ? 1 : 0;
-      const images = batch.images.subarray(numTaken * elements, (numTaken + numSamples) * elements);
-      if (transform.dtype === 'float32') {
-        // A copy into aligned memory.
-        new Uint8Array(images.buffer, images.byteOffset, images.byteLength).set(frame.pixels);
-      } else {
-        for (let i = 0; i < numSamples; i++) {
-          const window = {
-            y: frame.cropY[i],
-            x: frame.cropX[i],
-            height: shape.height,
-            width: shape.width,
-            isMirrored: (frame.flags[i] & FLAG_MIRRORED) !== 0,
-          };
-          subtractor.subtract(images, frame.pixels, i * elements, window);
-        }
-      }
+      readPixels(batch.images.subarray(numTaken * elements, (numTaken + numSamples) * elements), frame);
+      for (const { lambda, ...box } of frame.mix) mix.push({ lambda, box: box.bottom > 0 ? box : undefined });
       numTaken += numSamples;
-      return numTaken === frame.batchSize ? batch : undefined;
+      return numTaken === frame.batchSize ? finish(batch) : undefined;
     },
-  };
-}
-
-function emptyBatch(frame: BatchFrame, { layout, channelOrder }: Transform, shape: SampleShape): Mutable<Batch> {
-  const size = frame.batchSize;
-  const [a, b, c] = frame.sampleShape;
-  return {
-    epoch: frame.epoch,
-    step: frame.step,
-    isLastStep: frame.isLastStep,
-    shape: [size, a, b, c],
-    layout,
-    channelOrder,
-    images: new Float32Array(size * numElements(shape)),
-    labels: new Int32Array(size),
-    ids: new Float64Array(size),
-    isValid: new Uint8Array(size),
   };
 }

@@ -11,11 +11,13 @@ export interface Batch {
   readonly shape: readonly [number, number, number, number];
   readonly layout: Layout;
   readonly channelOrder: ChannelOrder;
-  /** Mean-subtracted and scaled pixels, `shape` long. */
+  /** Mean-subtracted, scaled and mixed pixels, `shape` long. With ten crops `N` is ten times the batch size, and so below. */
   readonly images: Float32Array;
-  /** Labels, `[N]`. */
+  /** Each sample's own label, `[N]`. */
   readonly labels: Int32Array;
-  /** Sample ids, `[N]`, each in `[0, numSamples)`. */
+  /** Labels as probabilities, `[N, numClasses]`: one-hot, smoothed, mixed; when asked for. */
+  readonly targets?: Float32Array;
+  /** Sample ids, `[N]`, each in `[0, numSamples)`, dense over all splits of the stream. */
   readonly ids: Float64Array;
   /** 0 for padding, `[N]`: a sample that was served before in this epoch and must not count. */
   readonly isValid: Uint8Array;

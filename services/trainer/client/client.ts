@@ -32,7 +32,17 @@ import { readStream } from './stream-reader.js';
 export type { Batch, StreamPosition } from './batch.js';
 export type { BatchStream, StreamMetrics, StreamState } from './batch-stream.js';
 export type { DatasetInfo, Preparation } from './dataset-info.js';
-export type { ConnectOptions, ReconnectEvent, StreamOptions, TlsOptions } from './options.js';
+export type {
+  ConnectOptions,
+  LabelOptions,
+  ReconnectEvent,
+  SelectionOptions,
+  SourceOptions,
+  StreamOptions,
+  TlsOptions,
+} from './options.js';
+export { INCEPTION_JITTER, PRESET_NAMES, RESNET_JITTER } from '../../../lib/core/presets.js';
+export type { TransformOptions } from '../../../lib/core/presets.js';
 
 export interface Client {
   /** Facts of a split, from the first server that answers. Throws ERR_NOT_FOUND. */
@@ -125,17 +135,21 @@ export function connect(options: ConnectOptions): Client {
     facts: StreamFacts,
     signal: AbortSignal,
   ): AsyncGenerator<Batch, void, undefined> {
-    const info = await dataset(complete.dataset, complete.split);
-    facts.version = info.version;
-    if (begin.version !== undefined && begin.version !== info.version) {
+    const infos = await Promise.all(complete.sources.map((source) => dataset(source.dataset, source.split)));
+    const { meanOf } = complete;
+    if (meanOf !== undefined) infos[0] = { ...infos[0], mean: (await dataset(meanOf.dataset, meanOf.split)).mean };
+    const version = infos.map((info) => info.version).join('+');
+    facts.version = version;
+    if (begin.version !== undefined && begin.version !== version) {
+      const names = infos.map((info) => `${info.dataset}/${info.split}`).join(' + ');
       throw new MillraceError(
         'ERR_VERSION_CHANGED',
-        `resumeFrom: the stream was of version ${begin.version} of ${complete.dataset}/${complete.split}, servers have ${info.version}`,
+        `resumeFrom: the stream was of version ${begin.version} of ${names}, servers have ${version}`,
       );
     }
     const state: { position: StreamPosition } = { position: { epoch: begin.epoch, step: begin.step } };
     yield* withFailover(
-      (connection) => readStream(connection, complete, info, state, signal),
+      (connection) => readStream(connection, complete, infos, state, signal),
       (event) => {
         facts.numReconnects++;
         onReconnect?.({ ...event, position: state.position });

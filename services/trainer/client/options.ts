@@ -1,7 +1,10 @@
 /** Options of the client library, documented for its users and completed once. */
-import type { EndOfEpoch, Shuffle } from '../../../lib/core/batch-plan.js';
+import type { BlockShape, Shuffle } from '../../../lib/core/arrangement.js';
+import type { EndOfEpoch } from '../../../lib/core/batch-plan.js';
 import type { BackoffOptions } from '../../../lib/core/backoff.js';
 import { UsageError } from '../../../lib/core/errors.js';
+import { isLoopbackAddress } from '../../../lib/core/loopback.js';
+import { completeTransform, type TransformOptions } from '../../../lib/core/presets.js';
 import type { Transform } from '../../../lib/core/transform.js';
 import type { StreamPosition } from './batch.js';
 import type { StreamState } from './batch-stream.js';
@@ -54,9 +57,24 @@ export interface StreamOptions {
   readonly epochs?: number | undefined;
   /** Default `full`. */
   readonly shuffle?: Shuffle;
+  /** The grain of `blocks`. Default: 64 samples, 128 blocks. */
+  readonly blocks?: BlockShape | undefined;
+  /** Which samples of the split take part, and how often. Default: all, each once an epoch. */
+  readonly selection?: SelectionOptions | undefined;
+  /** How often the split's samples come, relative to those of `mixWith`. Default: by the numbers of samples; then in none of them. */
+  readonly weight?: number | undefined;
+  /**
+   * Other splits, interleaved with this one; their samples must have its shape. Their sample ids follow on this split's, one split
+   * after the other; the mean is this split's, labels are each split's own.
+   */
+  readonly mixWith?: readonly SourceOptions[];
   /** Default `drop`. */
   readonly endOfEpoch?: EndOfEpoch;
-  readonly transform?: Partial<Transform>;
+  readonly transform?: TransformOptions;
+  /** The split whose mean is subtracted, such as the train split of what is tested. Default: the stream's own. */
+  readonly meanOf?: { readonly dataset: string; readonly split: string } | undefined;
+  /** Default: labels as indices. */
+  readonly labels?: LabelOptions;
   /** Where to begin instead of `from`: the `state()` of a stream with otherwise the same options. */
   readonly resumeFrom?: StreamState | undefined;
   /**
@@ -68,18 +86,53 @@ export interface StreamOptions {
   readonly signal?: AbortSignal | undefined;
 }
 
-export type CompleteStreamOptions = Required<Omit<StreamOptions, 'transform' | 'epochs' | 'signal' | 'resumeFrom'>> & {
+/** Which samples of a split take part. */
+export interface SelectionOptions {
+  /** Sample ids, each once, in the order that shuffle `none` gives them in. Not beside classes. */
+  readonly ids?: readonly number[] | undefined;
+  /** Labels whose samples take part, each once. */
+  readonly classes?: readonly number[] | undefined;
+  /** Every class equally often. Default false. */
+  readonly balanceClasses?: boolean | undefined;
+  /** How often the samples of `classes[i]` come, relative to the others: whole numbers of 1 to 2^20. */
+  readonly classWeights?: readonly number[] | undefined;
+}
+
+/** A split that is interleaved with another one. */
+export interface SourceOptions {
+  readonly dataset: string;
+  readonly split: string;
+  /** A whole number of 1 to 2^31. */
+  readonly weight?: number | undefined;
+  readonly selection?: SelectionOptions | undefined;
+}
+
+/** How the batch's labels come. */
+export interface LabelOptions {
+  /** `one-hot`: rows of probabilities too, as `batch.targets`. Default `index`, and `one-hot` when there is something to smooth or mix. */
+  readonly format?: 'index' | 'one-hot';
+  /** Probability spread over all classes, `[0, 1)`. Default 0. */
+  readonly smoothing?: number;
+}
+
+export type CompleteStreamOptions = Required<
+  Pick<StreamOptions, 'batchSize' | 'rank' | 'worldSize' | 'seed' | 'from' | 'shuffle' | 'endOfEpoch' | 'prefetchBytes'>
+> & {
+  /** The split and those that it is mixed with; the first one's mean is subtracted. */
+  readonly sources: readonly [SourceOptions, ...SourceOptions[]];
+  readonly blocks: BlockShape | undefined;
+  readonly meanOf: { readonly dataset: string; readonly split: string } | undefined;
   readonly transform: Transform;
+  /** Undefined: labels as indices alone. */
+  readonly smoothing: number | undefined;
   readonly epochs: number | undefined;
   readonly signal: AbortSignal | undefined;
 };
 
-const LOOPBACK = /^(127\.\d+\.\d+\.\d+|localhost|\[::1\]):\d+$/;
-
 /** Throws UsageError naming the option. */
 export function checkConnectOptions({ servers, tls, token }: ConnectOptions): void {
   if (servers.length === 0) throw new UsageError('servers', 'servers: expected at least one host:port');
-  const far = servers.find((server) => !LOOPBACK.test(server));
+  const far = servers.find((server) => !isLoopbackAddress(server));
   if (token !== undefined && tls === undefined && far !== undefined) {
     throw new UsageError('token', `token: it would go to ${far} in the clear; give tls as well`);
   }
@@ -89,28 +142,35 @@ const DEFAULT_PREFETCH_BYTES = 256 << 20;
 
 /** Throws UsageError naming the option. */
 export function completeStreamOptions(options: StreamOptions): CompleteStreamOptions {
+  const { dataset, split, weight, selection, mixWith = [], labels = {} } = options;
+  const transform = completeTransform(options.transform ?? {});
+  const isMixed = transform.mixing.mixupAlpha > 0 || transform.mixing.cutmixAlpha > 0;
+  const { smoothing = 0, format = smoothing > 0 || isMixed ? 'one-hot' : 'index' } = labels;
+  if (!(smoothing >= 0 && smoothing < 1)) {
+    throw new UsageError('labels.smoothing', `labels.smoothing: expected a number of [0, 1), got ${smoothing}`);
+  }
+  if (format === 'index' && (smoothing > 0 || isMixed)) {
+    throw new UsageError(
+      'labels.format',
+      'labels.format: expected "one-hot", as an index cannot be smoothed or mixed, got "index"',
+    );
+  }
   const complete: CompleteStreamOptions = {
-    rank: 0,
-    worldSize: 1,
-    seed: 0,
-    from: { epoch: 0, step: 0 },
-    shuffle: 'full',
-    endOfEpoch: 'drop',
-    prefetchBytes: DEFAULT_PREFETCH_BYTES,
-    ...options,
+    batchSize: options.batchSize,
+    rank: options.rank ?? 0,
+    worldSize: options.worldSize ?? 1,
+    seed: options.seed ?? 0,
+    from: options.from ?? { epoch: 0, step: 0 },
+    prefetchBytes: options.prefetchBytes ?? DEFAULT_PREFETCH_BYTES,
     epochs: options.epochs,
+    sources: [{ dataset, split, weight, selection }, ...mixWith],
+    shuffle: options.shuffle ?? 'full',
+    blocks: options.blocks,
+    meanOf: options.meanOf,
+    endOfEpoch: options.endOfEpoch ?? 'drop',
+    transform,
+    smoothing: format === 'index' ? undefined : smoothing,
     signal: options.signal,
-    transform: {
-      cropSize: undefined,
-      cropMode: 'random',
-      mirror: false,
-      mean: 'image',
-      scale: 1,
-      dtype: 'uint8',
-      layout: 'NHWC',
-      channelOrder: 'BGR',
-      ...options.transform,
-    },
   };
   checkInteger('batchSize', complete.batchSize, 1);
   checkInteger('worldSize', complete.worldSize, 1);

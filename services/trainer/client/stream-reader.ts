@@ -11,21 +11,27 @@ import { wireRequest } from './wire-request.js';
 
 /**
  * Yields the batches from `state.position` on, and moves it past each batch before yielding it, so that whoever reads on after a
- * break gets the next one.
+ * break gets the next one. `infos` are those of the sources.
  * Throws what the call ended with, ERR_VERIFICATION when a digest does not fit, InterruptedError when the signal is aborted.
  */
 export async function* readStream(
   connection: Connection,
   options: CompleteStreamOptions,
-  info: DatasetInfo,
+  infos: readonly DatasetInfo[],
   state: { position: StreamPosition },
   signal: AbortSignal,
 ): AsyncGenerator<Batch, void, undefined> {
   const endEpoch = options.epochs === undefined ? Infinity : options.from.epoch + options.epochs;
   if (state.position.epoch >= endEpoch) return;
-  const decoder = createBatchDecoder(options.transform, info.shape, info.mean);
+  const decoder = createBatchDecoder(options, infos[0]);
   const digest = createIdDigest();
-  const call = connection.streamBatches(wireRequest(options, state.position, info.version));
+  const call = connection.streamBatches(
+    wireRequest(
+      options,
+      state.position,
+      infos.map(({ version }) => version),
+    ),
+  );
   const cancel = (): void => call.cancel();
   signal.addEventListener('abort', cancel, { once: true });
   try {

@@ -7,15 +7,28 @@ import {
   MeanMode,
   Shuffle,
   WireDtype,
+  type Selection,
   type StreamBatchesRequest,
+  type Transform as WireTransform,
 } from '../../../protos/gen/millrace/v1/batch.js';
+import type { Transform } from '../../../lib/core/transform.js';
 import type { StreamPosition } from './batch.js';
-import type { CompleteStreamOptions } from './options.js';
+import type { CompleteStreamOptions, SelectionOptions } from './options.js';
 
-const SHUFFLE = { full: Shuffle.FULL, none: Shuffle.NONE } as const;
+const SHUFFLE = { full: Shuffle.FULL, none: Shuffle.NONE, blocks: Shuffle.BLOCKS } as const;
 const END_OF_EPOCH = { drop: EndOfEpoch.DROP, pad: EndOfEpoch.PAD, wrap: EndOfEpoch.WRAP } as const;
-const CROP_MODE = { random: CropMode.RANDOM, center: CropMode.CENTER } as const;
-const MEAN_MODE = { image: MeanMode.IMAGE, channel: MeanMode.CHANNEL, none: MeanMode.NONE } as const;
+const CROP_MODE = {
+  random: CropMode.RANDOM,
+  center: CropMode.CENTER,
+  'random-resized': CropMode.RANDOM_RESIZED,
+  ten: CropMode.TEN,
+} as const;
+const MEAN_MODE = {
+  image: MeanMode.IMAGE,
+  channel: MeanMode.CHANNEL,
+  none: MeanMode.NONE,
+  values: MeanMode.VALUES,
+} as const;
 const DTYPE = {
   uint8: WireDtype.UINT8,
   float32: WireDtype.FLOAT32,
@@ -25,17 +38,28 @@ const DTYPE = {
 const LAYOUT = { NHWC: Layout.NHWC, NCHW: Layout.NCHW } as const;
 const CHANNEL_ORDER = { BGR: ChannelOrder.BGR, RGB: ChannelOrder.RGB } as const;
 
-/** The request for what is left of a stream from `position` on. `version` is the one the stream began with. */
+/** The request for what is left of a stream from `position` on. `versions` are those that its sources began with. */
 export function wireRequest(
   options: CompleteStreamOptions,
   position: StreamPosition,
-  version: string,
+  versions: readonly string[],
 ): StreamBatchesRequest {
-  const { transform, from, epochs, worldSize } = options;
+  const { sources, from, epochs, worldSize, blocks } = options;
+  const isOne = sources.length === 1;
   return {
-    dataset: options.dataset,
-    split: options.split,
-    version,
+    dataset: isOne ? sources[0].dataset : '',
+    split: isOne ? sources[0].split : '',
+    version: isOne ? versions[0] : '',
+    selection: isOne ? wireSelection(sources[0].selection) : undefined,
+    sources: isOne
+      ? []
+      : sources.map(({ dataset, split, weight = 0, selection }, i) => ({
+          dataset,
+          split,
+          version: versions[i],
+          weight,
+          selection: wireSelection(selection),
+        })),
     seed: options.seed,
     epoch: position.epoch,
     step: position.step,
@@ -44,16 +68,39 @@ export function wireRequest(
     rank: options.rank,
     worldSize,
     shuffle: SHUFFLE[options.shuffle],
+    blockSamples: blocks?.blockSamples ?? 0,
+    windowBlocks: blocks?.windowBlocks ?? 0,
+    meanDataset: options.meanOf?.dataset ?? '',
+    meanSplit: options.meanOf?.split ?? '',
     endOfEpoch: END_OF_EPOCH[options.endOfEpoch],
-    transform: {
-      cropSize: transform.cropSize ?? 0,
-      cropMode: CROP_MODE[transform.cropMode],
-      mirror: transform.mirror,
-      mean: MEAN_MODE[transform.mean],
-      scale: transform.scale,
-      dtype: DTYPE[transform.dtype],
-      layout: LAYOUT[transform.layout],
-      channelOrder: CHANNEL_ORDER[transform.channelOrder],
-    },
+    transform: wireTransform(options.transform),
+  };
+}
+
+function wireSelection(selection: SelectionOptions | undefined): Selection | undefined {
+  if (selection === undefined) return undefined;
+  const { ids = [], classes = [], balanceClasses = false, classWeights = [] } = selection;
+  return { ids: [...ids], classes: [...classes], balanceClasses, classWeights: [...classWeights] };
+}
+
+/** Complete, with no preset: server and client then mean the same whatever their versions. */
+function wireTransform(transform: Transform): WireTransform {
+  return {
+    preset: '',
+    cropSize: transform.cropSize ?? 0,
+    cropMode: CROP_MODE[transform.cropMode],
+    area: transform.area,
+    aspectRatio: transform.aspectRatio,
+    mirror: transform.mirror,
+    colorJitter: transform.colorJitter,
+    lighting: transform.lighting,
+    mean: MEAN_MODE[transform.mean],
+    meanValues: transform.mean === 'values' ? [...transform.meanValues] : [],
+    scale: transform.scale,
+    std: [...transform.std],
+    mixing: transform.mixing,
+    dtype: DTYPE[transform.dtype],
+    layout: LAYOUT[transform.layout],
+    channelOrder: CHANNEL_ORDER[transform.channelOrder],
   };
 }

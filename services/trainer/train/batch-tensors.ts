@@ -8,7 +8,7 @@ import type { Model } from '../models/model.js';
 export interface BatchTensors {
   /** `[N, H, W, C]` */
   readonly images: Tensor4D;
-  /** The labels as one-hot rows, `[N, numClasses]`. */
+  /** The labels as one-hot rows, or what the stream made of them (smoothed, mixed), `[N, numClasses]`. */
   readonly targets: Tensor2D;
   /** 1, or 0 for padding, `[N]`. */
   readonly weights: Tensor1D;
@@ -19,7 +19,10 @@ export function toTensors(tf: Tf, batch: Batch, model: Model): BatchTensors {
   checkFits(batch, model);
   return {
     images: tf.tensor4d(batch.images, [...batch.shape]),
-    targets: tf.oneHot(tf.tensor1d(batch.labels, 'int32'), model.numClasses) as Tensor2D,
+    targets:
+      batch.targets === undefined
+        ? (tf.oneHot(tf.tensor1d(batch.labels, 'int32'), model.numClasses) as Tensor2D)
+        : tf.tensor2d(batch.targets, [batch.labels.length, model.numClasses]),
     weights: tf.tensor1d(Float32Array.from(batch.isValid)),
   };
 }

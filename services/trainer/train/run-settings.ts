@@ -1,5 +1,4 @@
 /** Settings of a run that a preset, a Caffe solver file, a dataset or a user may give, each a part of them. */
-import type { MeanMode } from '../../../lib/core/transform.js';
 import { DEFAULT_SOLVER, type SolverSettings } from '../solver/settings.js';
 
 export interface RunSettings {
@@ -11,7 +10,7 @@ export interface RunSettings {
   /** Side of the square crop, in pixels; undefined: 7/8 of the stored image's shorter side. */
   readonly cropSize: number | undefined;
   readonly mirror: boolean;
-  readonly mean: Exclude<MeanMode, 'none'>;
+  readonly mean: 'channel' | 'image';
   /** Factor on the pixels after the mean has gone. */
   readonly scale: number;
   readonly numSteps: number;

@@ -1,6 +1,9 @@
 /**
- * A window of a stored sample to its place in a batch, in one pass: crop, mirror, channel order, layout, mean, scale and element
+ * A window of a stored sample to its place in a batch, in one pass: crop, mirror, channel order, layout, mean, factor and element
  * type. `lib/core/crop.ts` and `lib/core/transform.ts` are its twin and test oracle, bit for bit.
+ *
+ * Pixels are brought into order while they are bytes, and mean and factors are in order already, so that conversion is one way
+ * for all.
  */
 import { copyRow, floatRow, FLOAT32, UINT8 } from './convert-row';
 import { interleaveRow } from './interleave-row';
@@ -9,10 +12,12 @@ import { interleaveRow } from './interleave-row';
  * @param source first pixel of the window in the first plane, planar
  * @param stride bytes from one source row to the next
  * @param plane bytes from one source plane to the next
- * @param mean float32 of the first pixel's mean; not read for uint8
- * @param meanStride bytes from one row of the mean to the next; 0: all rows have the same
- * @param meanPlane bytes from one plane of the mean to the next
- * @param scratch room for one row of three channels, 16 bytes more for each: used when interleaved
+ * @param means float32 of the first element's mean, mirrored, ordered and laid out as the elements are to be; not read for uint8
+ * @param meanStride bytes from one row of them to the next; 0: all rows have the same
+ * @param meanPlane bytes from one plane of them to the next, when not interleaved
+ * @param factors a row of float32 for each plane, or one when interleaved: what elements are multiplied by; 0: by nothing
+ * @param factorPlane bytes from one of these rows to the next
+ * @param scratch room for a row of pixels of three channels: used when interleaved
  * @param target `[height, width, channels]` when interleaved, else `[channels, height, width]`
  * @param channels 3 when interleaved
  */
@@ -20,10 +25,11 @@ export function placeSample(
   source: usize,
   stride: usize,
   plane: usize,
-  mean: usize,
+  means: usize,
   meanStride: usize,
   meanPlane: usize,
-  scale: f32,
+  factors: usize,
+  factorPlane: usize,
   scratch: usize,
   target: usize,
   width: usize,
@@ -35,26 +41,24 @@ export function placeSample(
   isReversed: bool,
 ): void {
   const elementBytes: usize = dtype === UINT8 ? 1 : dtype === FLOAT32 ? 4 : 2;
-  const rowBytes = width * elementBytes;
-  const rowRoom = (rowBytes + 15) & ~15;
-
-  for (let y: usize = 0; y < height; y++, source += stride, mean += meanStride) {
-    if (isInterleaved && dtype === UINT8) {
-      const first = isReversed ? source + 2 * plane : source;
-      const third = isReversed ? source : source + 2 * plane;
-      interleaveRow(first, source + plane, third, target + y * rowBytes * 3, width, 1, isMirrored);
-      continue;
+  if (isInterleaved) {
+    const length: usize = 3 * width;
+    const a: usize = isReversed ? 2 * plane : 0;
+    const c: usize = isReversed ? 0 : 2 * plane;
+    for (let y: usize = 0; y < height; y++, source += stride, means += meanStride, target += length * elementBytes) {
+      const pixels = dtype === UINT8 ? target : scratch;
+      interleaveRow(source + a, source + plane, source + c, pixels, width, isMirrored);
+      if (dtype !== UINT8) floatRow(pixels, means, factors, target, length, dtype, false);
     }
-    for (let channel: usize = 0; channel < channels; channel++) {
-      const place = isReversed ? channels - 1 - channel : channel;
-      const to = isInterleaved ? scratch + place * rowRoom : target + (place * height + y) * rowBytes;
-      const from = source + channel * plane;
-      if (dtype === UINT8) copyRow(from, to, width, isMirrored);
-      else floatRow(from, mean + channel * meanPlane, scale, to, width, dtype, isMirrored);
-    }
-    if (isInterleaved) {
-      const to = target + y * rowBytes * 3;
-      interleaveRow(scratch, scratch + rowRoom, scratch + 2 * rowRoom, to, width, elementBytes, false);
+    return;
+  }
+  for (let place: usize = 0; place < channels; place++) {
+    let pixels = source + (isReversed ? channels - 1 - place : place) * plane;
+    let mean = means + place * meanPlane;
+    const factor: usize = factors === 0 ? 0 : factors + place * factorPlane;
+    for (let y: usize = 0; y < height; y++, pixels += stride, mean += meanStride, target += width * elementBytes) {
+      if (dtype === UINT8) copyRow(pixels, target, width, isMirrored);
+      else floatRow(pixels, mean, factor, target, width, dtype, isMirrored);
     }
   }
 }

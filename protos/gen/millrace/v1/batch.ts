@@ -54,8 +54,10 @@ export enum Shuffle {
   UNSPECIFIED = 0,
   /** FULL - A uniform keyed permutation of all samples, another one each epoch. */
   FULL = 1,
-  /** NONE - As stored. */
+  /** NONE - As stored; the parts of a selection in turn. */
   NONE = 2,
+  /** BLOCKS - Blocks of neighbouring samples, and the samples of each window of blocks: for disks that seek slowly. */
+  BLOCKS = 3,
 }
 
 /** What happens when the number of samples is not a multiple of the global batch. */
@@ -71,31 +73,41 @@ export enum EndOfEpoch {
 }
 
 export enum CropMode {
-  /** UNSPECIFIED - RANDOM when crop_size is set. */
+  /** UNSPECIFIED - The preset's, else RANDOM; without a crop_size it does nothing. */
   UNSPECIFIED = 0,
   RANDOM = 1,
   CENTER = 2,
+  /** RANDOM_RESIZED - A random part of the image, resized to crop_size (bilinear, OpenCV's). Not with MEAN_MODE_IMAGE: its pixels have no one place in it. */
+  RANDOM_RESIZED = 3,
+  /**
+   * TEN - Ten pictures of each sample, one after the other: top left, top right, bottom left, bottom right, center, then the same mirrored.
+   * A batch has ten times as many pictures as samples, and ids and labels say so.
+   */
+  TEN = 4,
 }
 
 export enum MeanMode {
-  /** UNSPECIFIED - IMAGE. */
+  /** UNSPECIFIED - The preset's, else IMAGE. */
   UNSPECIFIED = 0,
   /** IMAGE - The mean image, at the pixel's position in the SOURCE image, as Caffe does it. */
   IMAGE = 1,
-  /** CHANNEL - One mean per channel. */
+  /** CHANNEL - One mean per channel, the split's. */
   CHANNEL = 2,
   NONE = 3,
+  /** VALUES - One mean per channel, mean_values. */
+  VALUES = 4,
 }
 
+/** What goes on the wire, little endian. */
 export enum WireDtype {
   /** UNSPECIFIED - UINT8. */
   UNSPECIFIED = 0,
+  /** UINT8 - Pixels; the client subtracts the mean and scales. */
   UINT8 = 1,
-  /** FLOAT32 - Little endian, as all of them. */
   FLOAT32 = 2,
-  /** FLOAT16 - IEEE 754 binary16. */
+  /** FLOAT16 - IEEE 754 binary16, rounded to nearest even from float32. */
   FLOAT16 = 3,
-  /** BFLOAT16 - The upper half of a float32, rounded to the nearest. */
+  /** BFLOAT16 - The upper half of a float32, rounded to nearest even. */
   BFLOAT16 = 4,
 }
 
@@ -107,7 +119,7 @@ export enum Layout {
 }
 
 export enum ChannelOrder {
-  /** UNSPECIFIED - BGR, as stored. */
+  /** UNSPECIFIED - The preset's, else BGR, as stored. */
   UNSPECIFIED = 0,
   BGR = 1,
   RGB = 2,
@@ -189,23 +201,126 @@ export interface StreamBatchesRequest {
   worldSize: number;
   shuffle: Shuffle;
   endOfEpoch: EndOfEpoch;
-  transform: Transform | undefined;
+  transform:
+    | Transform
+    | undefined;
+  /** Which samples take part, and how often. */
+  selection:
+    | Selection
+    | undefined;
+  /** Several splits as one, in place of dataset, split, version and selection, which must then be empty. */
+  sources: Source[];
+  /** The grain of SHUFFLE_BLOCKS: samples that stay together, and blocks that are shuffled into each other. 0: 64 and 128. */
+  blockSamples: number;
+  windowBlocks: number;
+  /** The split whose mean is subtracted, such as the train split of what is tested; empty: the first split of the stream. */
+  meanDataset: string;
+  meanSplit: string;
 }
 
-/** What is done to each sample, in this order: crop, mean, scale, mirror. */
+/** The samples of a split that take part. Empty: all of them, each once an epoch. */
+export interface Selection {
+  /** Sample ids, each once, in the order that SHUFFLE_NONE gives them in. Not beside classes or balance_classes. */
+  ids: number[];
+  /** Labels whose samples take part, each once. */
+  classes: number[];
+  /**
+   * Every class equally often. A class that is smaller is gone through several times an epoch; an epoch has as many positions as
+   * there are samples.
+   */
+  balanceClasses: boolean;
+  /** How often the samples of classes[i] come, relative to the others: 1 to 2^20. Empty, or as long as `classes`. */
+  classWeights: number[];
+}
+
+/**
+ * One of several splits that are streamed as one. All must have samples of one shape. Sample ids are dense over all of them, in the
+ * order of the request: those of the second split begin where those of the first one end. Labels are each split's own; the mean
+ * is the first split's.
+ */
+export interface Source {
+  dataset: string;
+  split: string;
+  /** As StreamBatchesRequest.version. */
+  version: string;
+  /**
+   * How often its samples come, relative to the others: 1 to 2^31. 0 in all sources: by their numbers of samples, so that each
+   * sample comes once an epoch.
+   */
+  weight: number;
+  selection: Selection | undefined;
+}
+
+/**
+ * What is done to each sample, in this order: crop or resized crop, color jitter, lighting, mirror; all that on uint8 pixels. Then
+ * mean, scale and std in float32: by the server, or with UINT8 on the wire by the CLIENT, with the same result to the bit.
+ * Mixing and soft labels (one-hot, smoothed) are always made by the client, from what the frames say.
+ * A field that is not set has the value of the preset, or without a preset the default that stands beside it.
+ */
 export interface Transform {
-  /** Side of the square crop in pixels; 0: none. */
-  cropSize: number;
+  /**
+   * Name of a complete transform; fields that are set go before its own.
+   * "caffe-alexnet": random crop 227, mirror, mean image, BGR. "caffe-googlenet": random crop 224, mirror, mean 104, 117, 123, BGR.
+   * "resnet": random resized crop 224, mirror, RGB, mean and std of ImageNet. "eval": center crop 224, RGB, the same mean and std.
+   */
+  preset: string;
+  /** Side of the square crop in pixels; 0, the default: the whole sample. RANDOM_RESIZED: side of the picture that comes out. */
+  cropSize?: number | undefined;
   cropMode: CropMode;
   /** Mirror left to right, each sample with probability 1/2. */
-  mirror: boolean;
+  mirror?: boolean | undefined;
   mean: MeanMode;
-  /** Factor after the subtraction; 0 means 1. With UINT8 on the wire the client applies it. */
-  scale: number;
-  /** UINT8: the pixels as stored, and the CLIENT subtracts the mean and scales; the floats: the server has done it. */
+  /** Factor after the subtraction; 0 and the default: 1. */
+  scale?: number | undefined;
   dtype: WireDtype;
   layout: Layout;
   channelOrder: ChannelOrder;
+  /**
+   * RANDOM_RESIZED: share of the image's area that is taken, within (0, 1], and width : height of what is taken, within [1/16, 16].
+   * Defaults 0.08 to 1 and 3/4 to 4/3.
+   */
+  area: Range | undefined;
+  aspectRatio:
+    | Range
+    | undefined;
+  /** MEAN_MODE_VALUES: grey levels per channel, B, G, R; one for all channels, or one each. */
+  meanValues: number[];
+  /** Divisors after the subtraction, in grey levels per channel, B, G, R; one for all channels, or one each. Empty: none. */
+  std: number[];
+  colorJitter:
+    | ColorJitter
+    | undefined;
+  /** Standard deviation of the draws along the principal components of ImageNet's colors (AlexNet: 0.1), at most 1. Default 0: none. */
+  lighting?: number | undefined;
+  mixing: Mixing | undefined;
+}
+
+export interface Range {
+  min: number;
+  max: number;
+}
+
+/** Each in an order drawn for the sample; 0 leaves one out. ResNet's recipe: 0.4, 0.4, 0.4, 0. Inception's: 0.125, 0.5, 0.5, 0.2. */
+export interface ColorJitter {
+  /** Factor of [1 - x, 1 + x], at most 2. */
+  brightness: number;
+  /** Distance to the mean grey of the crop, factor of [1 - x, 1 + x], at most 2. */
+  contrast: number;
+  /** Distance to the pixel's own grey, factor of [1 - x, 1 + x], at most 2. */
+  saturation: number;
+  /** Rotation of [-x, x] turns, at most 0.5. */
+  hue: number;
+}
+
+/**
+ * Pictures mixed with their partner in the batch, sample 2k with 2k + 1 and the other way round; a rank's batch must be even.
+ * Both set: each sample one or the other, by the toss of a coin.
+ */
+export interface Mixing {
+  /** Parameter of Beta(alpha, alpha), at most 2; 0: no mixup. */
+  mixupAlpha: number;
+  /** The same for the area of the rectangle that is pasted; 0: no cutmix. */
+  cutmixAlpha: number;
 }
 
 /**
@@ -217,7 +332,7 @@ export interface BatchFrame {
   step: number;
   /** Index in the batch (of this rank) of this frame's first sample. */
   firstSample: number;
-  /** Samples in the whole batch of this rank. */
+  /** Samples in the whole batch of this rank; with CROP_MODE_TEN pictures, ten of each sample, and so below. */
   batchSize: number;
   /** Set on the frames of an epoch's last step. */
   isLastStep: boolean;
@@ -226,9 +341,11 @@ export interface BatchFrame {
   /** Per sample of this frame. Sample ids are dense, [0, num_samples). */
   ids: number[];
   labels: number[];
-  /** Row and column of the crop's upper left corner in the stored image. */
+  /** Row and column of the crop's upper left corner in the stored image, and with RANDOM_RESIZED its size there. */
   cropY: number[];
   cropX: number[];
+  cropHeight: number[];
+  cropWidth: number[];
   /** One byte per sample: bit 0 mirrored, bit 1 padding (its id was served before in this epoch). */
   flags: Buffer;
   /**
@@ -236,11 +353,29 @@ export interface BatchFrame {
    * digits; set on the last frame of an epoch's last step.
    */
   epochDigest: string;
+  /**
+   * With Transform.mixing: what the client is to do with each sample and its partner, sample i XOR 1 of the batch, after mean, scale
+   * and std. Picture and label become lambda · own + (1 - lambda) · partner's.
+   */
+  mix: MixPlan[];
   /** Samples one after the other, each `sample_shape` long. Last, so that header and pixels are one buffer. */
   pixels: Buffer;
 }
 
+/** How one sample is mixed with its partner. */
+export interface MixPlan {
+  /** Share of the sample's own label, and with mixup of its own picture. */
+  lambda: number;
+  /** With cutmix: rows [top, bottom) and columns [left, right) of the picture are the partner's. All 0 with mixup. */
+  top: number;
+  left: number;
+  bottom: number;
+  right: number;
+}
+
 export interface GetStatusRequest {
+  /** Whether to find out how much of each split lies in memory, which takes a look at every shard: at most every ten seconds. */
+  residency: boolean;
 }
 
 export interface GetStatusResponse {
@@ -251,6 +386,26 @@ export interface GetStatusResponse {
   streams: StreamStatus[];
   batchesSent: number;
   bytesSent: number;
+  /** Of the last ten seconds. */
+  imagesPerSecond: number;
+  bytesPerSecond: number;
+  /** Memory for batches of all streams: in use, frames included that are kept for streams to come, and in all. */
+  memoryUsedBytes: number;
+  memoryLimitBytes: number;
+  /** With `residency`, where the server's system can tell: the splits that it can serve. */
+  splits: SplitStatus[];
+  /** Bytes of shards that the server reads at its start (--warm): read so far, and in all. */
+  warmBytesDone: number;
+  warmBytesTotal: number;
+}
+
+export interface SplitStatus {
+  dataset: string;
+  split: string;
+  version: string;
+  /** Of its shards' files: in all, and of them in the page cache. */
+  bytes: number;
+  residentBytes: number;
 }
 
 /** One open stream. */
@@ -263,8 +418,26 @@ export interface StreamStatus {
   epoch: number;
   step: number;
   batchesSent: number;
-  /** Share of the stream's life spent waiting for the wire (a slow trainer or network), [0, 1]. */
+  /**
+   * Shares of the stream's life, [0, 1], spent waiting for what holds it up. What is left is sending, and a token's rate.
+   * The network: it takes bytes more slowly than they come.
+   */
   wireWaitRatio: number;
+  /** Reading the records of its next frame, and making the frame, the turns of other streams included. */
+  diskWaitRatio: number;
+  assemblyWaitRatio: number;
+  /** The trainer: it does not read. */
+  trainerWaitRatio: number;
+  /** Of the last ten seconds. */
+  imagesPerSecond: number;
+  bytesPerSecond: number;
+  /** Steps behind the stream of the same version, seed and global batch that is furthest. */
+  lagSteps: number;
+  /** Name of the token that it was opened with. */
+  token: string;
+  imagesSent: number;
+  bytesSent: number;
+  openSeconds: number;
 }
 
 function createBaseListDatasetsRequest(): ListDatasetsRequest {
@@ -917,6 +1090,12 @@ function createBaseStreamBatchesRequest(): StreamBatchesRequest {
     shuffle: 0,
     endOfEpoch: 0,
     transform: undefined,
+    selection: undefined,
+    sources: [],
+    blockSamples: 0,
+    windowBlocks: 0,
+    meanDataset: "",
+    meanSplit: "",
   };
 }
 
@@ -960,6 +1139,24 @@ export const StreamBatchesRequest: MessageFns<StreamBatchesRequest> = {
     }
     if (message.transform !== undefined) {
       Transform.encode(message.transform, writer.uint32(106).fork()).join();
+    }
+    if (message.selection !== undefined) {
+      Selection.encode(message.selection, writer.uint32(114).fork()).join();
+    }
+    for (const v of message.sources) {
+      Source.encode(v!, writer.uint32(122).fork()).join();
+    }
+    if (message.blockSamples !== 0) {
+      writer.uint32(128).uint32(message.blockSamples);
+    }
+    if (message.windowBlocks !== 0) {
+      writer.uint32(136).uint32(message.windowBlocks);
+    }
+    if (message.meanDataset !== "") {
+      writer.uint32(146).string(message.meanDataset);
+    }
+    if (message.meanSplit !== "") {
+      writer.uint32(154).string(message.meanSplit);
     }
     return writer;
   },
@@ -1081,6 +1278,54 @@ export const StreamBatchesRequest: MessageFns<StreamBatchesRequest> = {
             message.transform = Transform.decode(reader, reader.uint32());
             continue;
           }
+          case 14: {
+            if (tag !== 114) {
+              break;
+            }
+
+            message.selection = Selection.decode(reader, reader.uint32());
+            continue;
+          }
+          case 15: {
+            if (tag !== 122) {
+              break;
+            }
+
+            message.sources.push(Source.decode(reader, reader.uint32()));
+            continue;
+          }
+          case 16: {
+            if (tag !== 128) {
+              break;
+            }
+
+            message.blockSamples = reader.uint32();
+            continue;
+          }
+          case 17: {
+            if (tag !== 136) {
+              break;
+            }
+
+            message.windowBlocks = reader.uint32();
+            continue;
+          }
+          case 18: {
+            if (tag !== 146) {
+              break;
+            }
+
+            message.meanDataset = reader.string();
+            continue;
+          }
+          case 19: {
+            if (tag !== 154) {
+              break;
+            }
+
+            message.meanSplit = reader.string();
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -1113,29 +1358,295 @@ export const StreamBatchesRequest: MessageFns<StreamBatchesRequest> = {
     message.transform = (object.transform !== undefined && object.transform !== null)
       ? Transform.fromPartial(object.transform)
       : undefined;
+    message.selection = (object.selection !== undefined && object.selection !== null)
+      ? Selection.fromPartial(object.selection)
+      : undefined;
+    message.sources = object.sources?.map((e) => Source.fromPartial(e)) || [];
+    message.blockSamples = object.blockSamples ?? 0;
+    message.windowBlocks = object.windowBlocks ?? 0;
+    message.meanDataset = object.meanDataset ?? "";
+    message.meanSplit = object.meanSplit ?? "";
+    return message;
+  },
+};
+
+function createBaseSelection(): Selection {
+  return { ids: [], classes: [], balanceClasses: false, classWeights: [] };
+}
+
+export const Selection: MessageFns<Selection> = {
+  encode(message: Selection, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.ids.length !== 0) {
+      writer.uint32(10).fork();
+      for (const v of message.ids) {
+        writer.uint64(v);
+      }
+      writer.join();
+    }
+    if (message.classes.length !== 0) {
+      writer.uint32(18).fork();
+      for (const v of message.classes) {
+        writer.uint32(v);
+      }
+      writer.join();
+    }
+    if (message.balanceClasses !== false) {
+      writer.uint32(24).bool(message.balanceClasses);
+    }
+    if (message.classWeights.length !== 0) {
+      writer.uint32(34).fork();
+      for (const v of message.classWeights) {
+        writer.uint32(v);
+      }
+      writer.join();
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): Selection {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseSelection();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag === 8) {
+              message.ids.push(longToNumber(reader.uint64()));
+
+              continue;
+            }
+
+            if (tag === 10) {
+              const end2 = reader.uint32() + reader.pos;
+              while (reader.pos < end2) {
+                message.ids.push(longToNumber(reader.uint64()));
+              }
+
+              continue;
+            }
+
+            break;
+          }
+          case 2: {
+            if (tag === 16) {
+              message.classes.push(reader.uint32());
+
+              continue;
+            }
+
+            if (tag === 18) {
+              const end2 = reader.uint32() + reader.pos;
+              while (reader.pos < end2) {
+                message.classes.push(reader.uint32());
+              }
+
+              continue;
+            }
+
+            break;
+          }
+          case 3: {
+            if (tag !== 24) {
+              break;
+            }
+
+            message.balanceClasses = reader.bool();
+            continue;
+          }
+          case 4: {
+            if (tag === 32) {
+              message.classWeights.push(reader.uint32());
+
+              continue;
+            }
+
+            if (tag === 34) {
+              const end2 = reader.uint32() + reader.pos;
+              while (reader.pos < end2) {
+                message.classWeights.push(reader.uint32());
+              }
+
+              continue;
+            }
+
+            break;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create(base?: DeepPartial<Selection>): Selection {
+    return Selection.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<Selection>): Selection {
+    const message = createBaseSelection();
+    message.ids = object.ids?.map((e) => e) || [];
+    message.classes = object.classes?.map((e) => e) || [];
+    message.balanceClasses = object.balanceClasses ?? false;
+    message.classWeights = object.classWeights?.map((e) => e) || [];
+    return message;
+  },
+};
+
+function createBaseSource(): Source {
+  return { dataset: "", split: "", version: "", weight: 0, selection: undefined };
+}
+
+export const Source: MessageFns<Source> = {
+  encode(message: Source, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.dataset !== "") {
+      writer.uint32(10).string(message.dataset);
+    }
+    if (message.split !== "") {
+      writer.uint32(18).string(message.split);
+    }
+    if (message.version !== "") {
+      writer.uint32(26).string(message.version);
+    }
+    if (message.weight !== 0) {
+      writer.uint32(32).uint32(message.weight);
+    }
+    if (message.selection !== undefined) {
+      Selection.encode(message.selection, writer.uint32(42).fork()).join();
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): Source {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseSource();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.dataset = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.split = reader.string();
+            continue;
+          }
+          case 3: {
+            if (tag !== 26) {
+              break;
+            }
+
+            message.version = reader.string();
+            continue;
+          }
+          case 4: {
+            if (tag !== 32) {
+              break;
+            }
+
+            message.weight = reader.uint32();
+            continue;
+          }
+          case 5: {
+            if (tag !== 42) {
+              break;
+            }
+
+            message.selection = Selection.decode(reader, reader.uint32());
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create(base?: DeepPartial<Source>): Source {
+    return Source.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<Source>): Source {
+    const message = createBaseSource();
+    message.dataset = object.dataset ?? "";
+    message.split = object.split ?? "";
+    message.version = object.version ?? "";
+    message.weight = object.weight ?? 0;
+    message.selection = (object.selection !== undefined && object.selection !== null)
+      ? Selection.fromPartial(object.selection)
+      : undefined;
     return message;
   },
 };
 
 function createBaseTransform(): Transform {
-  return { cropSize: 0, cropMode: 0, mirror: false, mean: 0, scale: 0, dtype: 0, layout: 0, channelOrder: 0 };
+  return {
+    preset: "",
+    cropSize: undefined,
+    cropMode: 0,
+    mirror: undefined,
+    mean: 0,
+    scale: undefined,
+    dtype: 0,
+    layout: 0,
+    channelOrder: 0,
+    area: undefined,
+    aspectRatio: undefined,
+    meanValues: [],
+    std: [],
+    colorJitter: undefined,
+    lighting: undefined,
+    mixing: undefined,
+  };
 }
 
 export const Transform: MessageFns<Transform> = {
   encode(message: Transform, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
-    if (message.cropSize !== 0) {
+    if (message.preset !== "") {
+      writer.uint32(74).string(message.preset);
+    }
+    if (message.cropSize !== undefined) {
       writer.uint32(8).uint32(message.cropSize);
     }
     if (message.cropMode !== 0) {
       writer.uint32(16).int32(message.cropMode);
     }
-    if (message.mirror !== false) {
+    if (message.mirror !== undefined) {
       writer.uint32(24).bool(message.mirror);
     }
     if (message.mean !== 0) {
       writer.uint32(32).int32(message.mean);
     }
-    if (message.scale !== 0) {
+    if (message.scale !== undefined) {
       writer.uint32(45).float(message.scale);
     }
     if (message.dtype !== 0) {
@@ -1146,6 +1657,35 @@ export const Transform: MessageFns<Transform> = {
     }
     if (message.channelOrder !== 0) {
       writer.uint32(64).int32(message.channelOrder);
+    }
+    if (message.area !== undefined) {
+      Range.encode(message.area, writer.uint32(82).fork()).join();
+    }
+    if (message.aspectRatio !== undefined) {
+      Range.encode(message.aspectRatio, writer.uint32(90).fork()).join();
+    }
+    if (message.meanValues.length !== 0) {
+      writer.uint32(98).fork();
+      for (const v of message.meanValues) {
+        writer.float(v);
+      }
+      writer.join();
+    }
+    if (message.std.length !== 0) {
+      writer.uint32(106).fork();
+      for (const v of message.std) {
+        writer.float(v);
+      }
+      writer.join();
+    }
+    if (message.colorJitter !== undefined) {
+      ColorJitter.encode(message.colorJitter, writer.uint32(114).fork()).join();
+    }
+    if (message.lighting !== undefined) {
+      writer.uint32(125).float(message.lighting);
+    }
+    if (message.mixing !== undefined) {
+      Mixing.encode(message.mixing, writer.uint32(130).fork()).join();
     }
     return writer;
   },
@@ -1163,6 +1703,14 @@ export const Transform: MessageFns<Transform> = {
       while (reader.pos < end) {
         const tag = reader.uint32();
         switch (tag >>> 3) {
+          case 9: {
+            if (tag !== 74) {
+              break;
+            }
+
+            message.preset = reader.string();
+            continue;
+          }
           case 1: {
             if (tag !== 8) {
               break;
@@ -1227,6 +1775,82 @@ export const Transform: MessageFns<Transform> = {
             message.channelOrder = reader.int32() as any;
             continue;
           }
+          case 10: {
+            if (tag !== 82) {
+              break;
+            }
+
+            message.area = Range.decode(reader, reader.uint32());
+            continue;
+          }
+          case 11: {
+            if (tag !== 90) {
+              break;
+            }
+
+            message.aspectRatio = Range.decode(reader, reader.uint32());
+            continue;
+          }
+          case 12: {
+            if (tag === 101) {
+              message.meanValues.push(reader.float());
+
+              continue;
+            }
+
+            if (tag === 98) {
+              const end2 = reader.uint32() + reader.pos;
+              while (reader.pos < end2) {
+                message.meanValues.push(reader.float());
+              }
+
+              continue;
+            }
+
+            break;
+          }
+          case 13: {
+            if (tag === 109) {
+              message.std.push(reader.float());
+
+              continue;
+            }
+
+            if (tag === 106) {
+              const end2 = reader.uint32() + reader.pos;
+              while (reader.pos < end2) {
+                message.std.push(reader.float());
+              }
+
+              continue;
+            }
+
+            break;
+          }
+          case 14: {
+            if (tag !== 114) {
+              break;
+            }
+
+            message.colorJitter = ColorJitter.decode(reader, reader.uint32());
+            continue;
+          }
+          case 15: {
+            if (tag !== 125) {
+              break;
+            }
+
+            message.lighting = reader.float();
+            continue;
+          }
+          case 16: {
+            if (tag !== 130) {
+              break;
+            }
+
+            message.mixing = Mixing.decode(reader, reader.uint32());
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -1244,14 +1868,253 @@ export const Transform: MessageFns<Transform> = {
   },
   fromPartial(object: DeepPartial<Transform>): Transform {
     const message = createBaseTransform();
-    message.cropSize = object.cropSize ?? 0;
+    message.preset = object.preset ?? "";
+    message.cropSize = object.cropSize ?? undefined;
     message.cropMode = object.cropMode ?? 0;
-    message.mirror = object.mirror ?? false;
+    message.mirror = object.mirror ?? undefined;
     message.mean = object.mean ?? 0;
-    message.scale = object.scale ?? 0;
+    message.scale = object.scale ?? undefined;
     message.dtype = object.dtype ?? 0;
     message.layout = object.layout ?? 0;
     message.channelOrder = object.channelOrder ?? 0;
+    message.area = (object.area !== undefined && object.area !== null) ? Range.fromPartial(object.area) : undefined;
+    message.aspectRatio = (object.aspectRatio !== undefined && object.aspectRatio !== null)
+      ? Range.fromPartial(object.aspectRatio)
+      : undefined;
+    message.meanValues = object.meanValues?.map((e) => e) || [];
+    message.std = object.std?.map((e) => e) || [];
+    message.colorJitter = (object.colorJitter !== undefined && object.colorJitter !== null)
+      ? ColorJitter.fromPartial(object.colorJitter)
+      : undefined;
+    message.lighting = object.lighting ?? undefined;
+    message.mixing = (object.mixing !== undefined && object.mixing !== null)
+      ? Mixing.fromPartial(object.mixing)
+      : undefined;
+    return message;
+  },
+};
+
+function createBaseRange(): Range {
+  return { min: 0, max: 0 };
+}
+
+export const Range: MessageFns<Range> = {
+  encode(message: Range, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.min !== 0) {
+      writer.uint32(13).float(message.min);
+    }
+    if (message.max !== 0) {
+      writer.uint32(21).float(message.max);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): Range {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseRange();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 13) {
+              break;
+            }
+
+            message.min = reader.float();
+            continue;
+          }
+          case 2: {
+            if (tag !== 21) {
+              break;
+            }
+
+            message.max = reader.float();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create(base?: DeepPartial<Range>): Range {
+    return Range.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<Range>): Range {
+    const message = createBaseRange();
+    message.min = object.min ?? 0;
+    message.max = object.max ?? 0;
+    return message;
+  },
+};
+
+function createBaseColorJitter(): ColorJitter {
+  return { brightness: 0, contrast: 0, saturation: 0, hue: 0 };
+}
+
+export const ColorJitter: MessageFns<ColorJitter> = {
+  encode(message: ColorJitter, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.brightness !== 0) {
+      writer.uint32(13).float(message.brightness);
+    }
+    if (message.contrast !== 0) {
+      writer.uint32(21).float(message.contrast);
+    }
+    if (message.saturation !== 0) {
+      writer.uint32(29).float(message.saturation);
+    }
+    if (message.hue !== 0) {
+      writer.uint32(37).float(message.hue);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): ColorJitter {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseColorJitter();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 13) {
+              break;
+            }
+
+            message.brightness = reader.float();
+            continue;
+          }
+          case 2: {
+            if (tag !== 21) {
+              break;
+            }
+
+            message.contrast = reader.float();
+            continue;
+          }
+          case 3: {
+            if (tag !== 29) {
+              break;
+            }
+
+            message.saturation = reader.float();
+            continue;
+          }
+          case 4: {
+            if (tag !== 37) {
+              break;
+            }
+
+            message.hue = reader.float();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create(base?: DeepPartial<ColorJitter>): ColorJitter {
+    return ColorJitter.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<ColorJitter>): ColorJitter {
+    const message = createBaseColorJitter();
+    message.brightness = object.brightness ?? 0;
+    message.contrast = object.contrast ?? 0;
+    message.saturation = object.saturation ?? 0;
+    message.hue = object.hue ?? 0;
+    return message;
+  },
+};
+
+function createBaseMixing(): Mixing {
+  return { mixupAlpha: 0, cutmixAlpha: 0 };
+}
+
+export const Mixing: MessageFns<Mixing> = {
+  encode(message: Mixing, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.mixupAlpha !== 0) {
+      writer.uint32(13).float(message.mixupAlpha);
+    }
+    if (message.cutmixAlpha !== 0) {
+      writer.uint32(21).float(message.cutmixAlpha);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): Mixing {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseMixing();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 13) {
+              break;
+            }
+
+            message.mixupAlpha = reader.float();
+            continue;
+          }
+          case 2: {
+            if (tag !== 21) {
+              break;
+            }
+
+            message.cutmixAlpha = reader.float();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create(base?: DeepPartial<Mixing>): Mixing {
+    return Mixing.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<Mixing>): Mixing {
+    const message = createBaseMixing();
+    message.mixupAlpha = object.mixupAlpha ?? 0;
+    message.cutmixAlpha = object.cutmixAlpha ?? 0;
     return message;
   },
 };
@@ -1268,8 +2131,11 @@ function createBaseBatchFrame(): BatchFrame {
     labels: [],
     cropY: [],
     cropX: [],
+    cropHeight: [],
+    cropWidth: [],
     flags: Buffer.alloc(0),
     epochDigest: "",
+    mix: [],
     pixels: Buffer.alloc(0),
   };
 }
@@ -1326,11 +2192,28 @@ export const BatchFrame: MessageFns<BatchFrame> = {
       }
       writer.join();
     }
+    if (message.cropHeight.length !== 0) {
+      writer.uint32(106).fork();
+      for (const v of message.cropHeight) {
+        writer.uint32(v);
+      }
+      writer.join();
+    }
+    if (message.cropWidth.length !== 0) {
+      writer.uint32(114).fork();
+      for (const v of message.cropWidth) {
+        writer.uint32(v);
+      }
+      writer.join();
+    }
     if (message.flags.length !== 0) {
       writer.uint32(90).bytes(message.flags);
     }
     if (message.epochDigest !== "") {
       writer.uint32(98).string(message.epochDigest);
+    }
+    for (const v of message.mix) {
+      MixPlan.encode(v!, writer.uint32(130).fork()).join();
     }
     if (message.pixels.length !== 0) {
       writer.uint32(122).bytes(message.pixels);
@@ -1481,6 +2364,42 @@ export const BatchFrame: MessageFns<BatchFrame> = {
 
             break;
           }
+          case 13: {
+            if (tag === 104) {
+              message.cropHeight.push(reader.uint32());
+
+              continue;
+            }
+
+            if (tag === 106) {
+              const end2 = reader.uint32() + reader.pos;
+              while (reader.pos < end2) {
+                message.cropHeight.push(reader.uint32());
+              }
+
+              continue;
+            }
+
+            break;
+          }
+          case 14: {
+            if (tag === 112) {
+              message.cropWidth.push(reader.uint32());
+
+              continue;
+            }
+
+            if (tag === 114) {
+              const end2 = reader.uint32() + reader.pos;
+              while (reader.pos < end2) {
+                message.cropWidth.push(reader.uint32());
+              }
+
+              continue;
+            }
+
+            break;
+          }
           case 11: {
             if (tag !== 90) {
               break;
@@ -1495,6 +2414,14 @@ export const BatchFrame: MessageFns<BatchFrame> = {
             }
 
             message.epochDigest = reader.string();
+            continue;
+          }
+          case 16: {
+            if (tag !== 130) {
+              break;
+            }
+
+            message.mix.push(MixPlan.decode(reader, reader.uint32()));
             continue;
           }
           case 15: {
@@ -1532,19 +2459,128 @@ export const BatchFrame: MessageFns<BatchFrame> = {
     message.labels = object.labels?.map((e) => e) || [];
     message.cropY = object.cropY?.map((e) => e) || [];
     message.cropX = object.cropX?.map((e) => e) || [];
+    message.cropHeight = object.cropHeight?.map((e) => e) || [];
+    message.cropWidth = object.cropWidth?.map((e) => e) || [];
     message.flags = object.flags ?? Buffer.alloc(0);
     message.epochDigest = object.epochDigest ?? "";
+    message.mix = object.mix?.map((e) => MixPlan.fromPartial(e)) || [];
     message.pixels = object.pixels ?? Buffer.alloc(0);
     return message;
   },
 };
 
+function createBaseMixPlan(): MixPlan {
+  return { lambda: 0, top: 0, left: 0, bottom: 0, right: 0 };
+}
+
+export const MixPlan: MessageFns<MixPlan> = {
+  encode(message: MixPlan, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.lambda !== 0) {
+      writer.uint32(13).float(message.lambda);
+    }
+    if (message.top !== 0) {
+      writer.uint32(16).uint32(message.top);
+    }
+    if (message.left !== 0) {
+      writer.uint32(24).uint32(message.left);
+    }
+    if (message.bottom !== 0) {
+      writer.uint32(32).uint32(message.bottom);
+    }
+    if (message.right !== 0) {
+      writer.uint32(40).uint32(message.right);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): MixPlan {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseMixPlan();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 13) {
+              break;
+            }
+
+            message.lambda = reader.float();
+            continue;
+          }
+          case 2: {
+            if (tag !== 16) {
+              break;
+            }
+
+            message.top = reader.uint32();
+            continue;
+          }
+          case 3: {
+            if (tag !== 24) {
+              break;
+            }
+
+            message.left = reader.uint32();
+            continue;
+          }
+          case 4: {
+            if (tag !== 32) {
+              break;
+            }
+
+            message.bottom = reader.uint32();
+            continue;
+          }
+          case 5: {
+            if (tag !== 40) {
+              break;
+            }
+
+            message.right = reader.uint32();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create(base?: DeepPartial<MixPlan>): MixPlan {
+    return MixPlan.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<MixPlan>): MixPlan {
+    const message = createBaseMixPlan();
+    message.lambda = object.lambda ?? 0;
+    message.top = object.top ?? 0;
+    message.left = object.left ?? 0;
+    message.bottom = object.bottom ?? 0;
+    message.right = object.right ?? 0;
+    return message;
+  },
+};
+
 function createBaseGetStatusRequest(): GetStatusRequest {
-  return {};
+  return { residency: false };
 }
 
 export const GetStatusRequest: MessageFns<GetStatusRequest> = {
-  encode(_: GetStatusRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+  encode(message: GetStatusRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.residency !== false) {
+      writer.uint32(8).bool(message.residency);
+    }
     return writer;
   },
 
@@ -1561,6 +2597,14 @@ export const GetStatusRequest: MessageFns<GetStatusRequest> = {
       while (reader.pos < end) {
         const tag = reader.uint32();
         switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 8) {
+              break;
+            }
+
+            message.residency = reader.bool();
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -1576,14 +2620,29 @@ export const GetStatusRequest: MessageFns<GetStatusRequest> = {
   create(base?: DeepPartial<GetStatusRequest>): GetStatusRequest {
     return GetStatusRequest.fromPartial(base ?? {});
   },
-  fromPartial(_: DeepPartial<GetStatusRequest>): GetStatusRequest {
+  fromPartial(object: DeepPartial<GetStatusRequest>): GetStatusRequest {
     const message = createBaseGetStatusRequest();
+    message.residency = object.residency ?? false;
     return message;
   },
 };
 
 function createBaseGetStatusResponse(): GetStatusResponse {
-  return { serverVersion: "", uptimeSeconds: 0, isDraining: false, streams: [], batchesSent: 0, bytesSent: 0 };
+  return {
+    serverVersion: "",
+    uptimeSeconds: 0,
+    isDraining: false,
+    streams: [],
+    batchesSent: 0,
+    bytesSent: 0,
+    imagesPerSecond: 0,
+    bytesPerSecond: 0,
+    memoryUsedBytes: 0,
+    memoryLimitBytes: 0,
+    splits: [],
+    warmBytesDone: 0,
+    warmBytesTotal: 0,
+  };
 }
 
 export const GetStatusResponse: MessageFns<GetStatusResponse> = {
@@ -1605,6 +2664,27 @@ export const GetStatusResponse: MessageFns<GetStatusResponse> = {
     }
     if (message.bytesSent !== 0) {
       writer.uint32(48).uint64(message.bytesSent);
+    }
+    if (message.imagesPerSecond !== 0) {
+      writer.uint32(57).double(message.imagesPerSecond);
+    }
+    if (message.bytesPerSecond !== 0) {
+      writer.uint32(65).double(message.bytesPerSecond);
+    }
+    if (message.memoryUsedBytes !== 0) {
+      writer.uint32(72).uint64(message.memoryUsedBytes);
+    }
+    if (message.memoryLimitBytes !== 0) {
+      writer.uint32(80).uint64(message.memoryLimitBytes);
+    }
+    for (const v of message.splits) {
+      SplitStatus.encode(v!, writer.uint32(90).fork()).join();
+    }
+    if (message.warmBytesDone !== 0) {
+      writer.uint32(96).uint64(message.warmBytesDone);
+    }
+    if (message.warmBytesTotal !== 0) {
+      writer.uint32(104).uint64(message.warmBytesTotal);
     }
     return writer;
   },
@@ -1670,6 +2750,62 @@ export const GetStatusResponse: MessageFns<GetStatusResponse> = {
             message.bytesSent = longToNumber(reader.uint64());
             continue;
           }
+          case 7: {
+            if (tag !== 57) {
+              break;
+            }
+
+            message.imagesPerSecond = reader.double();
+            continue;
+          }
+          case 8: {
+            if (tag !== 65) {
+              break;
+            }
+
+            message.bytesPerSecond = reader.double();
+            continue;
+          }
+          case 9: {
+            if (tag !== 72) {
+              break;
+            }
+
+            message.memoryUsedBytes = longToNumber(reader.uint64());
+            continue;
+          }
+          case 10: {
+            if (tag !== 80) {
+              break;
+            }
+
+            message.memoryLimitBytes = longToNumber(reader.uint64());
+            continue;
+          }
+          case 11: {
+            if (tag !== 90) {
+              break;
+            }
+
+            message.splits.push(SplitStatus.decode(reader, reader.uint32()));
+            continue;
+          }
+          case 12: {
+            if (tag !== 96) {
+              break;
+            }
+
+            message.warmBytesDone = longToNumber(reader.uint64());
+            continue;
+          }
+          case 13: {
+            if (tag !== 104) {
+              break;
+            }
+
+            message.warmBytesTotal = longToNumber(reader.uint64());
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -1693,6 +2829,116 @@ export const GetStatusResponse: MessageFns<GetStatusResponse> = {
     message.streams = object.streams?.map((e) => StreamStatus.fromPartial(e)) || [];
     message.batchesSent = object.batchesSent ?? 0;
     message.bytesSent = object.bytesSent ?? 0;
+    message.imagesPerSecond = object.imagesPerSecond ?? 0;
+    message.bytesPerSecond = object.bytesPerSecond ?? 0;
+    message.memoryUsedBytes = object.memoryUsedBytes ?? 0;
+    message.memoryLimitBytes = object.memoryLimitBytes ?? 0;
+    message.splits = object.splits?.map((e) => SplitStatus.fromPartial(e)) || [];
+    message.warmBytesDone = object.warmBytesDone ?? 0;
+    message.warmBytesTotal = object.warmBytesTotal ?? 0;
+    return message;
+  },
+};
+
+function createBaseSplitStatus(): SplitStatus {
+  return { dataset: "", split: "", version: "", bytes: 0, residentBytes: 0 };
+}
+
+export const SplitStatus: MessageFns<SplitStatus> = {
+  encode(message: SplitStatus, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.dataset !== "") {
+      writer.uint32(10).string(message.dataset);
+    }
+    if (message.split !== "") {
+      writer.uint32(18).string(message.split);
+    }
+    if (message.version !== "") {
+      writer.uint32(26).string(message.version);
+    }
+    if (message.bytes !== 0) {
+      writer.uint32(32).uint64(message.bytes);
+    }
+    if (message.residentBytes !== 0) {
+      writer.uint32(40).uint64(message.residentBytes);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): SplitStatus {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseSplitStatus();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.dataset = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.split = reader.string();
+            continue;
+          }
+          case 3: {
+            if (tag !== 26) {
+              break;
+            }
+
+            message.version = reader.string();
+            continue;
+          }
+          case 4: {
+            if (tag !== 32) {
+              break;
+            }
+
+            message.bytes = longToNumber(reader.uint64());
+            continue;
+          }
+          case 5: {
+            if (tag !== 40) {
+              break;
+            }
+
+            message.residentBytes = longToNumber(reader.uint64());
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create(base?: DeepPartial<SplitStatus>): SplitStatus {
+    return SplitStatus.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<SplitStatus>): SplitStatus {
+    const message = createBaseSplitStatus();
+    message.dataset = object.dataset ?? "";
+    message.split = object.split ?? "";
+    message.version = object.version ?? "";
+    message.bytes = object.bytes ?? 0;
+    message.residentBytes = object.residentBytes ?? 0;
     return message;
   },
 };
@@ -1708,6 +2954,16 @@ function createBaseStreamStatus(): StreamStatus {
     step: 0,
     batchesSent: 0,
     wireWaitRatio: 0,
+    diskWaitRatio: 0,
+    assemblyWaitRatio: 0,
+    trainerWaitRatio: 0,
+    imagesPerSecond: 0,
+    bytesPerSecond: 0,
+    lagSteps: 0,
+    token: "",
+    imagesSent: 0,
+    bytesSent: 0,
+    openSeconds: 0,
   };
 }
 
@@ -1739,6 +2995,36 @@ export const StreamStatus: MessageFns<StreamStatus> = {
     }
     if (message.wireWaitRatio !== 0) {
       writer.uint32(73).double(message.wireWaitRatio);
+    }
+    if (message.diskWaitRatio !== 0) {
+      writer.uint32(81).double(message.diskWaitRatio);
+    }
+    if (message.assemblyWaitRatio !== 0) {
+      writer.uint32(89).double(message.assemblyWaitRatio);
+    }
+    if (message.trainerWaitRatio !== 0) {
+      writer.uint32(97).double(message.trainerWaitRatio);
+    }
+    if (message.imagesPerSecond !== 0) {
+      writer.uint32(105).double(message.imagesPerSecond);
+    }
+    if (message.bytesPerSecond !== 0) {
+      writer.uint32(113).double(message.bytesPerSecond);
+    }
+    if (message.lagSteps !== 0) {
+      writer.uint32(120).uint64(message.lagSteps);
+    }
+    if (message.token !== "") {
+      writer.uint32(130).string(message.token);
+    }
+    if (message.imagesSent !== 0) {
+      writer.uint32(136).uint64(message.imagesSent);
+    }
+    if (message.bytesSent !== 0) {
+      writer.uint32(144).uint64(message.bytesSent);
+    }
+    if (message.openSeconds !== 0) {
+      writer.uint32(153).double(message.openSeconds);
     }
     return writer;
   },
@@ -1828,6 +3114,86 @@ export const StreamStatus: MessageFns<StreamStatus> = {
             message.wireWaitRatio = reader.double();
             continue;
           }
+          case 10: {
+            if (tag !== 81) {
+              break;
+            }
+
+            message.diskWaitRatio = reader.double();
+            continue;
+          }
+          case 11: {
+            if (tag !== 89) {
+              break;
+            }
+
+            message.assemblyWaitRatio = reader.double();
+            continue;
+          }
+          case 12: {
+            if (tag !== 97) {
+              break;
+            }
+
+            message.trainerWaitRatio = reader.double();
+            continue;
+          }
+          case 13: {
+            if (tag !== 105) {
+              break;
+            }
+
+            message.imagesPerSecond = reader.double();
+            continue;
+          }
+          case 14: {
+            if (tag !== 113) {
+              break;
+            }
+
+            message.bytesPerSecond = reader.double();
+            continue;
+          }
+          case 15: {
+            if (tag !== 120) {
+              break;
+            }
+
+            message.lagSteps = longToNumber(reader.uint64());
+            continue;
+          }
+          case 16: {
+            if (tag !== 130) {
+              break;
+            }
+
+            message.token = reader.string();
+            continue;
+          }
+          case 17: {
+            if (tag !== 136) {
+              break;
+            }
+
+            message.imagesSent = longToNumber(reader.uint64());
+            continue;
+          }
+          case 18: {
+            if (tag !== 144) {
+              break;
+            }
+
+            message.bytesSent = longToNumber(reader.uint64());
+            continue;
+          }
+          case 19: {
+            if (tag !== 153) {
+              break;
+            }
+
+            message.openSeconds = reader.double();
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -1854,6 +3220,16 @@ export const StreamStatus: MessageFns<StreamStatus> = {
     message.step = object.step ?? 0;
     message.batchesSent = object.batchesSent ?? 0;
     message.wireWaitRatio = object.wireWaitRatio ?? 0;
+    message.diskWaitRatio = object.diskWaitRatio ?? 0;
+    message.assemblyWaitRatio = object.assemblyWaitRatio ?? 0;
+    message.trainerWaitRatio = object.trainerWaitRatio ?? 0;
+    message.imagesPerSecond = object.imagesPerSecond ?? 0;
+    message.bytesPerSecond = object.bytesPerSecond ?? 0;
+    message.lagSteps = object.lagSteps ?? 0;
+    message.token = object.token ?? "";
+    message.imagesSent = object.imagesSent ?? 0;
+    message.bytesSent = object.bytesSent ?? 0;
+    message.openSeconds = object.openSeconds ?? 0;
     return message;
   },
 };

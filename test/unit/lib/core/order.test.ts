@@ -3,11 +3,16 @@ import { execFileSync } from 'node:child_process';
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import fc from 'fast-check';
-import { createBatchPlanner, type EndOfEpoch, type Order } from '../../../../lib/core/batch-plan.js';
+import { createBatchPlanner, type Order } from '../../../../lib/core/batch-plan.js';
+import { colorStepsOf, FACTOR_ONE, lightingOf, type ColorStep } from '../../../../lib/core/color-draws.js';
 import { draw32, drawBelow, DrawLane } from '../../../../lib/core/draws.js';
 import { createIdDigest } from '../../../../lib/core/id-digest.js';
-import { mix32 } from '../../../../lib/core/keyed-hash.js';
+import { deriveSeed, mix32 } from '../../../../lib/core/keyed-hash.js';
+import { mixOf } from '../../../../lib/core/mix-draws.js';
 import { createPermutation, MAX_SAMPLES } from '../../../../lib/core/permutation.js';
+import { completeTransform } from '../../../../lib/core/presets.js';
+import { resizedCropOf, type Rectangle } from '../../../../lib/core/resized-crop.js';
+import { allSamples, createSequence, type Selection } from '../../../../lib/core/selection.js';
 import { packageRoot } from '../../../../lib/platform/package-root.js';
 
 interface Vectors {
@@ -21,7 +26,27 @@ interface Vectors {
     word: number;
     below30: number;
   }[];
-  batches: (Omit<Order, 'shuffle'> & {
+  seeds: [number, number, number][];
+  sequences: {
+    selection: Selection;
+    seed: number;
+    shuffle: 'full' | 'none' | [number, number];
+    epoch: number;
+    places: [number, number][];
+  }[];
+  augmentations: {
+    seed: number;
+    epoch: number;
+    sampleId: number;
+    resizedCrop: number[];
+    wideCrop: number[];
+    color: [ColorStep['kind'], number][];
+    lighting: number[];
+    mixup: number;
+    either: [number, number[] | null];
+  }[];
+  batches: (Omit<Order, 'shuffle' | 'selection'> & {
+    numSamples: number;
     epoch: number;
     step: number;
     rank: number;
@@ -56,6 +81,25 @@ describe('the law of the order', () => {
     }
   });
 
+  it('derives seeds as the vectors say', () => {
+    for (const [seed, index, derived] of vectors.seeds) assert.equal(deriveSeed(seed, index), derived);
+  });
+
+  it('shuffles in blocks, takes subsets and mixes as the vectors say', () => {
+    for (const { selection, seed, shuffle, epoch, places } of vectors.sequences) {
+      const sequence = createSequence(
+        selection,
+        typeof shuffle === 'string'
+          ? { seed, shuffle }
+          : { seed, shuffle: 'blocks', blocks: { blockSamples: shuffle[0], windowBlocks: shuffle[1] } },
+      );
+      assert.equal(sequence.length, places.length);
+      places.forEach(([id, sampleEpoch], position) => {
+        assert.deepEqual(sequence.at(epoch, position), { id, epoch: sampleEpoch });
+      });
+    }
+  });
+
   it('draws as the vectors say', () => {
     for (const { seed, epoch, sampleId, lane, word, below30 } of vectors.draws) {
       assert.equal(draw32(seed, epoch, sampleId, DrawLane[lane]), word);
@@ -63,9 +107,49 @@ describe('the law of the order', () => {
     }
   });
 
+  it('draws crops, colors and mixtures as the vectors say', () => {
+    for (const { seed, epoch, sampleId, ...expected } of vectors.augmentations) {
+      const draw = [seed, epoch, sampleId] as const;
+      const crop = completeTransform({ cropMode: 'random-resized' });
+      const rectangleOf = ({ y, x, height, width }: Rectangle): number[] => [y, x, height, width];
+      assert.deepEqual(rectangleOf(resizedCropOf(crop, { height: 256, width: 240 }, ...draw)), expected.resizedCrop);
+      const wide = { ...crop, area: { min: 0.9, max: 1 } };
+      assert.deepEqual(rectangleOf(resizedCropOf(wide, { height: 32, width: 256 }, ...draw)), expected.wideCrop);
+
+      const colorJitter = { brightness: 0.4, contrast: 0.5, saturation: 1.5, hue: 0.25 };
+      const steps = colorStepsOf({ colorJitter }, ...draw);
+      assert.deepEqual(
+        steps.map(({ kind }) => kind),
+        expected.color.map(([kind]) => kind),
+      );
+      steps.forEach((step, i) => {
+        const drawn = expected.color[i][1];
+        if (step.kind === 'hue') {
+          // The first element is .213 + .787 cos − .213 sin.
+          const angle = (2 * Math.PI * drawn) / FACTOR_ONE;
+          const element = 0.213 + 0.787 * Math.cos(angle) - 0.213 * Math.sin(angle);
+          assert.equal(step.matrix[0], Math.round(element * 16384));
+        } else {
+          assert.equal(step.factor, Math.max(0, FACTOR_ONE + drawn));
+        }
+      });
+      const [b, g, r] = lightingOf({ lighting: 0.5 }, ...draw) ?? [];
+      assert.deepEqual([r, g, b], expected.lighting);
+
+      const shape = { height: 224, width: 200 };
+      const mixup = mixOf({ mixing: { mixupAlpha: 0.25, cutmixAlpha: 0 } }, shape, ...draw);
+      assert.deepEqual(mixup, { lambda: expected.mixup, box: undefined });
+      const either = mixOf({ mixing: { mixupAlpha: 0.5, cutmixAlpha: 1 } }, shape, ...draw);
+      assert.equal(either?.lambda, expected.either[0]);
+      const { box } = either;
+      assert.deepEqual(box === undefined ? null : [box.top, box.left, box.bottom, box.right], expected.either[1]);
+    }
+  });
+
   it('plans batches as the vectors say', () => {
-    for (const { epoch, step, rank, worldSize, ids, isValid, ...order } of vectors.batches) {
-      const plan = createBatchPlanner({ ...order, shuffle: 'full' }).plan({ epoch, step }, { rank, worldSize });
+    for (const { epoch, step, rank, worldSize, ids, isValid, numSamples, ...order } of vectors.batches) {
+      const planner = createBatchPlanner({ ...order, selection: allSamples(numSamples), shuffle: 'full' });
+      const plan = planner.plan({ epoch, step }, { rank, worldSize });
       assert.deepEqual([...plan.ids], ids);
       assert.deepEqual(
         [...plan.isValid],
@@ -157,97 +241,5 @@ describe('a permutation', () => {
       assert.throws(() => createPermutation({ ...key, ...wrong }), new RegExp(`expected ${name} to be an integer`));
     }
     assert.throws(() => createPermutation(key).at(10), /expected position to be an integer of \[0, 9\], got 10/);
-  });
-});
-
-describe('a batch plan', () => {
-  const orders = fc
-    .record({
-      numSamples: fc.integer({ min: 1, max: 300 }),
-      seed: fc.nat(),
-      shuffle: fc.constantFrom('full' as const, 'none' as const),
-      endOfEpoch: fc.constantFrom<EndOfEpoch>('drop', 'pad', 'wrap'),
-      perRank: fc.integer({ min: 1, max: 20 }),
-      worldSize: fc.integer({ min: 1, max: 8 }),
-    })
-    .map(({ perRank, worldSize, ...order }) => ({
-      order: { ...order, globalBatchSize: perRank * worldSize },
-      worldSize,
-    }));
-
-  const idsOf = (order: Order, worldSize: number, numEpochs: number): { ids: number[]; valid: number[] } => {
-    const planner = createBatchPlanner(order);
-    const ids: number[] = [];
-    const valid: number[] = [];
-    for (let epoch = 0; epoch < numEpochs; epoch++) {
-      for (let step = 0; step < planner.numSteps(epoch); step++) {
-        for (let rank = 0; rank < worldSize; rank++) {
-          const plan = planner.plan({ epoch, step }, { rank, worldSize });
-          ids.push(...plan.ids);
-          valid.push(...plan.isValid);
-        }
-      }
-    }
-    return { ids, valid };
-  };
-
-  it('visits every sample exactly once an epoch, as its policy says', () => {
-    fc.assert(
-      fc.property(orders, ({ order, worldSize }) => {
-        const { ids, valid } = idsOf(order, worldSize, 1);
-        const served = ids.filter((_, i) => valid[i] === 1);
-        const distinct = new Set(served);
-        if (order.endOfEpoch === 'wrap') {
-          // The last batch may reach into the next epoch: the first numSamples are the epoch.
-          assert.equal(new Set(served.slice(0, order.numSamples)).size, Math.min(order.numSamples, served.length));
-          assert.ok(served.length >= order.numSamples);
-        } else {
-          assert.equal(distinct.size, served.length);
-          const all =
-            order.endOfEpoch === 'pad'
-              ? order.numSamples
-              : order.numSamples - (order.numSamples % order.globalBatchSize);
-          assert.equal(served.length, all);
-        }
-      }),
-    );
-  });
-
-  it('gives the same global batches to a world of any size', () => {
-    fc.assert(
-      fc.property(orders, ({ order, worldSize }) => {
-        assert.deepEqual(idsOf(order, worldSize, 2), idsOf(order, 1, 2));
-      }),
-    );
-  });
-
-  it('with wrap is one sequence of epochs without a gap', () => {
-    fc.assert(
-      fc.property(orders, ({ order }) => {
-        const wrap = { ...order, endOfEpoch: 'wrap' as const };
-        const numEpochs = 4;
-        const { ids } = idsOf(wrap, 1, numEpochs);
-        for (let epoch = 0; epoch < numEpochs - 1; epoch++) {
-          const begin = epoch * order.numSamples;
-          assert.equal(new Set(ids.slice(begin, begin + order.numSamples)).size, order.numSamples);
-        }
-      }),
-    );
-  });
-
-  it('refuses a step past the end and a world that does not divide the batch', () => {
-    const planner = createBatchPlanner({
-      numSamples: 10,
-      seed: 0,
-      shuffle: 'full',
-      endOfEpoch: 'drop',
-      globalBatchSize: 4,
-    });
-    assert.throws(
-      () => planner.plan({ epoch: 0, step: 2 }, { rank: 0, worldSize: 1 }),
-      /expected step to be of \[0, 2\)/,
-    );
-    assert.throws(() => planner.plan({ epoch: 0, step: 0 }, { rank: 0, worldSize: 3 }), /worldSize to divide/);
-    assert.throws(() => planner.plan({ epoch: 0, step: 0 }, { rank: 2, worldSize: 2 }), /rank 2 of 2/);
   });
 });

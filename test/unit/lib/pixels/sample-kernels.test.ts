@@ -4,12 +4,13 @@ import fc from 'fast-check';
 import { copyCrop, type CropWindow } from '../../../../lib/core/crop.js';
 import { toBfloat16, toFloat16 } from '../../../../lib/core/half-float.js';
 import { mix32 } from '../../../../lib/core/keyed-hash.js';
+import { completeTransform } from '../../../../lib/core/presets.js';
 import { numElements, type SampleShape } from '../../../../lib/core/tensor.js';
 import { createMeanSubtractor, croppedShape, type Mean, type Transform } from '../../../../lib/core/transform.js';
 import {
   createSamplePlacer,
   createSharedMemory,
-  meanValues,
+  kernelValues,
   placedBytes,
   scratchBytes,
 } from '../../../../lib/pixels/sample-kernels.js';
@@ -34,7 +35,8 @@ const cases: fc.Arbitrary<Case> = fc
     isMirrored: fc.boolean(),
     isWhole: fc.boolean(),
     channels: fc.constantFrom(1, 3),
-    mean: fc.constantFrom('image', 'channel', 'none'),
+    mean: fc.constantFrom('image', 'channel', 'values', 'none'),
+    std: fc.constantFrom([], [57.375], [57.375, 57.12, 58.395]),
     scale: fc.constantFrom(1, Math.fround(0.017), 300, Math.fround(-1e-6)),
     dtype: fc.constantFrom('uint8', 'float32', 'float16', 'bfloat16'),
     layout: fc.constantFrom('NHWC', 'NCHW'),
@@ -43,7 +45,7 @@ const cases: fc.Arbitrary<Case> = fc
   .map(({ width, height, left, right, top, bottom, isMirrored, isWhole, channels, ...options }) => {
     const cropSize = isWhole ? undefined : Math.min(width, height);
     const stored = { width: left + width + right, height: top + height + bottom, channels };
-    const transform: Transform = { ...options, cropSize, cropMode: 'random', mirror: true };
+    const transform = completeTransform({ ...options, meanValues: [103.53, 116.28, 123.675], cropSize, mirror: true });
     const cropped = croppedShape(stored, transform);
     const window = { y: isWhole ? 0 : top, x: isWhole ? 0 : left, height: cropped.height, width: cropped.width };
     return { stored, transform, window: { ...window, isMirrored } };
@@ -74,9 +76,9 @@ describe('the sample kernel', () => {
 
         bytes.fill(GUARD);
         bytes.set(pixels, SOURCE);
-        const values = meanValues(transform, stored, mean);
+        const values = kernelValues(transform, stored, mean);
         bytes.set(new Uint8Array(values.buffer, values.byteOffset, values.byteLength), MEAN);
-        createSamplePlacer(memory, { mean: MEAN, scratch: SCRATCH }, transform, stored)(SOURCE, window, TARGET);
+        createSamplePlacer(memory, { values: MEAN, scratch: SCRATCH }, transform, stored)(SOURCE, window, TARGET);
 
         assert.equal(expected.length, placedBytes(transform, stored));
         const end = TARGET + expected.length;
@@ -89,18 +91,9 @@ describe('the sample kernel', () => {
   });
 
   it('refuses to interleave other than one or three channels', () => {
-    const transform: Transform = {
-      cropSize: undefined,
-      cropMode: 'center',
-      mirror: false,
-      mean: 'none',
-      scale: 1,
-      dtype: 'uint8',
-      layout: 'NHWC',
-      channelOrder: 'BGR',
-    };
+    const transform = completeTransform({ mean: 'none' });
     assert.throws(
-      () => createSamplePlacer(memory, { mean: 0, scratch: 0 }, transform, { width: 2, height: 2, channels: 4 }),
+      () => createSamplePlacer(memory, { values: 0, scratch: 0 }, transform, { width: 2, height: 2, channels: 4 }),
       RangeError,
     );
   });

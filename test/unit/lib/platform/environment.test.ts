@@ -11,6 +11,7 @@ describe('the environment', () => {
       testData: '/somewhere/shared/data',
       drainMs: 10_000,
       turbojpeg: undefined,
+      memoryMib: 256,
       allowSoftwareGpu: false,
       proxy: { http: undefined, https: undefined, noProxy: undefined },
     });

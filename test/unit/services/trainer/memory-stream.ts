@@ -1,4 +1,5 @@
 import { createBatchPlanner, type EndOfEpoch } from '../../../../lib/core/batch-plan.js';
+import { allSamples } from '../../../../lib/core/selection.js';
 import { absorb, mix32 } from '../../../../lib/core/keyed-hash.js';
 import type { Batch, StreamPosition } from '../../../../services/trainer/client/batch.js';
 
@@ -21,7 +22,13 @@ export async function* memoryStream(
   numEpochs = Infinity,
 ): AsyncGenerator<Batch, void, undefined> {
   const { split, numSamples, batchSize, seed = 1, endOfEpoch = 'drop' } = options;
-  const planner = createBatchPlanner({ numSamples, seed, shuffle: 'full', endOfEpoch, globalBatchSize: batchSize });
+  const planner = createBatchPlanner({
+    selection: allSamples(numSamples),
+    seed,
+    shuffle: 'full',
+    endOfEpoch,
+    globalBatchSize: batchSize,
+  });
   for (let epoch = from.epoch; epoch < numEpochs; epoch++) {
     const numSteps = planner.numSteps(epoch);
     for (let step = epoch === from.epoch ? from.step : 0; step < numSteps; step++) {

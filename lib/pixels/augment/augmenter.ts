@@ -1,0 +1,69 @@
+/**
+ * What is done to a record's pixels before they are cropped: resized crop, color jitter, lighting. What comes out is planar uint8
+ * again, so that whatever crops, mirrors, converts and subtracts need not know of it.
+ */
+import { colorStepsOf, lightingOf } from '../../core/color-draws.js';
+import type { CropWindow } from '../../core/crop.js';
+import { resizedCropOf } from '../../core/resized-crop.js';
+import { numElements, type SampleShape } from '../../core/tensor.js';
+import { sourceShape, type Transform } from '../../core/transform.js';
+import { applyColorStep, applyLighting } from './color.js';
+import { resizeCrop } from './resized-crop.js';
+
+export interface Augmenter {
+  /**
+   * Augments one sample as it is drawn for (seed, epoch, sample id).
+   *
+   * @param record planar `[C, H, W]` of the stored shape, B, G, R; left as it is
+   * @param window what will be cropped: `windowOf` the same sample. Only what lies in it is made.
+   * @returns planar pixels of `sourceShape(stored, transform)`: the augmenter's own memory, valid until the next call
+   */
+  augment(record: Uint8Array, window: CropWindow, epoch: number, sampleId: number): Uint8Array;
+}
+
+/** Bytes that an augmenter needs; 0 when the transform crops records as they are, and there is nothing to augment. */
+export function augmentedBytes(transform: Transform, stored: SampleShape): number {
+  const isNeeded = transform.cropMode === 'random-resized' || hasColor(transform);
+  return isNeeded ? numElements(sourceShape(stored, transform)) : 0;
+}
+
+function hasColor({ colorJitter, lighting }: Transform): boolean {
+  return lighting > 0 || Object.values(colorJitter).some((reach: number) => reach > 0);
+}
+
+/** @param data what it works in, {@link augmentedBytes} long; its own as long as it is used */
+export function createAugmenter(
+  transform: Transform,
+  stored: SampleShape,
+  seed: number,
+  data: Uint8Array = new Uint8Array(augmentedBytes(transform, stored)),
+): Augmenter {
+  const isResized = transform.cropMode === 'random-resized';
+  const isColored = hasColor(transform);
+  const shape = sourceShape(stored, transform);
+
+  return {
+    augment(record, window, epoch, sampleId) {
+      if (isResized) {
+        resizeCrop(data, shape, record, stored, resizedCropOf(transform, stored, seed, epoch, sampleId));
+      } else {
+        copyWindow(data, record, shape, window);
+      }
+      if (!isColored) return data;
+      const image = { data, shape, window };
+      for (const step of colorStepsOf(transform, seed, epoch, sampleId)) applyColorStep(image, step);
+      const levels = lightingOf(transform, seed, epoch, sampleId);
+      if (levels !== undefined) applyLighting(image, levels);
+      return data;
+    },
+  };
+}
+
+/** Copies a window to the same place in another image of the same shape. */
+function copyWindow(target: Uint8Array, source: Uint8Array, shape: SampleShape, window: CropWindow): void {
+  for (let row = 0; row < shape.channels * window.height; row++) {
+    const channel = Math.floor(row / window.height);
+    const begin = (channel * shape.height + window.y + (row % window.height)) * shape.width + window.x;
+    target.set(source.subarray(begin, begin + window.width), begin);
+  }
+}

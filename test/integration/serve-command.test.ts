@@ -1,0 +1,102 @@
+/** `millrace serve` as a process: its ways to listen, and several processes behind one port. */
+import assert from 'node:assert/strict';
+import { once } from 'node:events';
+import { existsSync, writeFileSync } from 'node:fs';
+import { createServer } from 'node:net';
+import { join } from 'node:path';
+import type { ChildProcess } from 'node:child_process';
+import { connect, type Client } from '../../services/trainer/client/client.js';
+import { lastJsonLine, millrace, startMillrace } from '../fixtures/cli.js';
+import { makeSplit } from '../fixtures/split.js';
+import { temporaryFolder } from '../fixtures/temporary-folder.js';
+
+const STREAM = { dataset: 'fixture', split: 'train', batchSize: 4, seed: 3, epochs: 1 } as const;
+
+describe('millrace serve', () => {
+  const folder = temporaryFolder();
+  before(async () => {
+    const shape = { height: 6, width: 6, channels: 3 };
+    await makeSplit(folder.path, { dataset: 'fixture', split: 'train', numSamples: 40, shape, shardSamples: 20 });
+  });
+
+  async function start(...flags: string[]): Promise<{ process: ChildProcess; line: Record<string, unknown> }> {
+    let child: ChildProcess | undefined;
+    const line = await new Promise<Record<string, unknown>>((resolve) => {
+      child = startMillrace(['serve', '--root', folder.path, ...flags], resolve);
+    });
+    assert.equal(line['event'], 'listening', JSON.stringify(line));
+    return { process: child!, line };
+  }
+
+  async function stop(process: ChildProcess, signal: NodeJS.Signals = 'SIGTERM'): Promise<void> {
+    const exited = once(process, 'exit');
+    process.kill(signal);
+    await exited;
+  }
+
+  async function readEpoch(client: Client): Promise<number[]> {
+    const ids: number[] = [];
+    for await (const batch of client.stream(STREAM)) ids.push(...batch.ids);
+    return ids;
+  }
+
+  it('listens at a unix socket, and takes the place of one that was killed', async () => {
+    const path = join(folder.path, 'serve.sock');
+    const address = `unix:${path}`;
+    const first = await start('--listen', address);
+    assert.equal(first.line['address'], address);
+    const second = await millrace(['serve', '--root', folder.path, '--listen', address, '--json']);
+    assert.match(String(lastJsonLine(second)['message']), /another server listens there/);
+    await stop(first.process, 'SIGKILL');
+    assert.ok(existsSync(path), 'a killed server leaves its socket behind');
+
+    const third = await start('--listen', address);
+    const client = connect({ servers: [address] });
+    assert.equal((await readEpoch(client)).length, 40);
+    client.close();
+    await stop(third.process);
+    assert.ok(!existsSync(path), 'an ended one does not');
+  });
+
+  it('does not take the place of a file, or of somebody else’s socket', async () => {
+    const file = join(folder.path, 'file');
+    writeFileSync(file, 'precious');
+    const overFile = await millrace(['serve', '--root', folder.path, '--listen', `unix:${file}`, '--json']);
+    assert.deepEqual([overFile.code, lastJsonLine(overFile)['field']], [2, '--listen']);
+    assert.ok(existsSync(file));
+
+    const socket = join(folder.path, 'other.sock');
+    const other = createServer().listen(socket);
+    await once(other, 'listening');
+    const overSocket = await millrace(['serve', '--root', folder.path, '--listen', `unix:${socket}`, '--json']);
+    assert.equal(lastJsonLine(overSocket)['code'], 'ERR_UNAVAILABLE');
+    other.close();
+  });
+
+  it('serves from several processes behind one port, and replaces one that is killed', async () => {
+    const { process: primary, line } = await start('--processes', '2', '--port', '0', '--metrics-port', '0');
+    const client = (): Client => connect({ servers: [String(line['address'])] });
+    const metrics = async (): Promise<string> =>
+      (await fetch(`http://127.0.0.1:${String(line['metricsPort'])}/metrics`)).text();
+    const clients = Array.from({ length: 6 }, client);
+    const epochs = await Promise.all(clients.map(readEpoch));
+    for (const epoch of epochs) assert.deepEqual(epoch, epochs[0]);
+    for (const it of clients) it.close();
+    // Sums over both: each client read ten batches.
+    assert.match(await metrics(), /^millrace_serve_batches_sent_total 60$/m);
+
+    const pids = [...(await metrics()).matchAll(/^millrace_serve_process_info\{pid="(\d+)"\} 1$/gm)].map(
+      ([, pid]) => pid,
+    );
+    assert.equal(pids.length, 2);
+    process.kill(Number(pids[0]), 'SIGKILL');
+    for (let text = ''; text.includes(`pid="${pids[0]}"`) || (text.match(/pid="/g) ?? []).length !== 2;) {
+      text = await metrics();
+    }
+    const after = client();
+    assert.deepEqual(await readEpoch(after), epochs[0]);
+    after.close();
+    await stop(primary);
+    await assert.rejects(metrics());
+  });
+});
