@@ -355,7 +355,7 @@ export interface BatchFrame {
   epochDigest: string;
   /**
    * With Transform.mixing: what the client is to do with each sample and its partner, sample i XOR 1 of the batch, after mean, scale
-   * and std. Picture and label become lambda · own + (1 - lambda) · partner's.
+   * and std. Picture and label become own_share · own + (1 - own_share) · partner's.
    */
   mix: MixPlan[];
   /** Samples one after the other, each `sample_shape` long. Last, so that header and pixels are one buffer. */
@@ -365,7 +365,7 @@ export interface BatchFrame {
 /** How one sample is mixed with its partner. */
 export interface MixPlan {
   /** Share of the sample's own label, and with mixup of its own picture. */
-  lambda: number;
+  ownShare: number;
   /** With cutmix: rows [top, bottom) and columns [left, right) of the picture are the partner's. All 0 with mixup. */
   top: number;
   left: number;
@@ -2470,13 +2470,13 @@ export const BatchFrame: MessageFns<BatchFrame> = {
 };
 
 function createBaseMixPlan(): MixPlan {
-  return { lambda: 0, top: 0, left: 0, bottom: 0, right: 0 };
+  return { ownShare: 0, top: 0, left: 0, bottom: 0, right: 0 };
 }
 
 export const MixPlan: MessageFns<MixPlan> = {
   encode(message: MixPlan, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
-    if (message.lambda !== 0) {
-      writer.uint32(13).float(message.lambda);
+    if (message.ownShare !== 0) {
+      writer.uint32(13).float(message.ownShare);
     }
     if (message.top !== 0) {
       writer.uint32(16).uint32(message.top);
@@ -2511,7 +2511,7 @@ export const MixPlan: MessageFns<MixPlan> = {
               break;
             }
 
-            message.lambda = reader.float();
+            message.ownShare = reader.float();
             continue;
           }
           case 2: {
@@ -2563,7 +2563,7 @@ export const MixPlan: MessageFns<MixPlan> = {
   },
   fromPartial(object: DeepPartial<MixPlan>): MixPlan {
     const message = createBaseMixPlan();
-    message.lambda = object.lambda ?? 0;
+    message.ownShare = object.ownShare ?? 0;
     message.top = object.top ?? 0;
     message.left = object.left ?? 0;
     message.bottom = object.bottom ?? 0;

@@ -347,17 +347,18 @@ class BatchFrame(_message.Message):
     def __init__(self, epoch: _Optional[int] = ..., step: _Optional[int] = ..., first_sample: _Optional[int] = ..., batch_size: _Optional[int] = ..., is_last_step: bool = ..., sample_shape: _Optional[_Iterable[int]] = ..., ids: _Optional[_Iterable[int]] = ..., labels: _Optional[_Iterable[int]] = ..., crop_y: _Optional[_Iterable[int]] = ..., crop_x: _Optional[_Iterable[int]] = ..., crop_height: _Optional[_Iterable[int]] = ..., crop_width: _Optional[_Iterable[int]] = ..., flags: _Optional[bytes] = ..., epoch_digest: _Optional[str] = ..., mix: _Optional[_Iterable[_Union[MixPlan, _Mapping]]] = ..., pixels: _Optional[bytes] = ...) -> None: ...
 
 class MixPlan(_message.Message):
-    __slots__ = ("top", "left", "bottom", "right")
-    LAMBDA_FIELD_NUMBER: _ClassVar[int]
+    __slots__ = ("own_share", "top", "left", "bottom", "right")
+    OWN_SHARE_FIELD_NUMBER: _ClassVar[int]
     TOP_FIELD_NUMBER: _ClassVar[int]
     LEFT_FIELD_NUMBER: _ClassVar[int]
     BOTTOM_FIELD_NUMBER: _ClassVar[int]
     RIGHT_FIELD_NUMBER: _ClassVar[int]
+    own_share: float
     top: int
     left: int
     bottom: int
     right: int
-    def __init__(self, top: _Optional[int] = ..., left: _Optional[int] = ..., bottom: _Optional[int] = ..., right: _Optional[int] = ..., **kwargs) -> None: ...
+    def __init__(self, own_share: _Optional[float] = ..., top: _Optional[int] = ..., left: _Optional[int] = ..., bottom: _Optional[int] = ..., right: _Optional[int] = ...) -> None: ...
 
 class GetStatusRequest(_message.Message):
     __slots__ = ("residency",)
