@@ -96,7 +96,15 @@ def main() -> None:
         client, options.dataset, "train", options.batch_size, seed=1, epochs=epochs, transform=augmented, device=device
     )
     test = BatchStream(
-        client, options.dataset, "test", 500, shuffle="none", end_of_epoch="pad", transform=plain, device=device
+        client,
+        options.dataset,
+        "test",
+        500,
+        shuffle="none",
+        end_of_epoch="pad",
+        transform=plain,
+        mean_of=(options.dataset, "train"),
+        device=device,
     )
 
     model = small_resnet(8 if options.small else 64).to(device, memory_format=torch.channels_last)

@@ -13,6 +13,7 @@ from __future__ import annotations
 import argparse
 import os
 import time
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +24,7 @@ from torch.nn import functional
 from torch.nn.parallel import DistributedDataParallel
 
 import millrace
+from millrace import presets
 from millrace.torch import BatchStream
 
 CROPS = {"alexnet": 227, "inception_v3": 299}
@@ -106,7 +108,6 @@ def open_streams(
         )
     batch_size = options.global_batch // dist.get_world_size()
     crop = options.crop or CROPS.get(options.model, 224)
-    shared: dict[str, Any] = {"mean": "channel", "scale": 1 / 58, "channel_order": "RGB"}
     train = BatchStream(
         client,
         options.dataset,
@@ -114,7 +115,7 @@ def open_streams(
         batch_size,
         seed=1,
         epochs=options.epochs,
-        transform=millrace.Transform(crop, mirror=True, **shared),
+        transform=replace(presets.RESNET, crop_size=crop),
         connections=options.connections,
         device=device,
     )
@@ -125,7 +126,7 @@ def open_streams(
         batch_size,
         shuffle="none",
         end_of_epoch="pad",
-        transform=millrace.Transform(crop, crop_mode="center", **shared),
+        transform=replace(presets.EVAL, crop_size=crop),
         device=device,
     )
     return train, val

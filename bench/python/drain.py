@@ -100,7 +100,7 @@ def litdata(folder: str, num_epochs: int) -> Iterator[int]:
 
     dataset = Chunks(folder, shuffle=True)
     for _ in range(num_epochs):
-        yield from map(len, StreamingDataLoader(dataset, BATCH_SIZE, num_workers=NUM_WORKERS))
+        yield from map(len, StreamingDataLoader(dataset, batch_size=BATCH_SIZE, num_workers=NUM_WORKERS))
 
 
 def tf_service(service: str, records: str, num_epochs: int, compression: str | None = None) -> Iterator[int]:

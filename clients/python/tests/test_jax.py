@@ -23,7 +23,7 @@ def stream_of(client, **options):
 @pytest.mark.parametrize("layout", ["NHWC", "NCHW"])
 @pytest.mark.parametrize("dtype", ["uint8", "float32"])
 def test_arrays_are_the_batches_that_numpy_gets(client, mean, layout, dtype):
-    transform = millrace.Transform(24, mirror=True, mean=mean, scale=0.017, layout=layout, dtype=dtype)
+    transform = millrace.Transform(24, mirror=True, mean=mean, scale=0.017, std=(2, 3, 5), layout=layout, dtype=dtype)
     numpy = client.stream("noise", "train", 32, seed=4, epochs=2, transform=transform)
     arrays = list(stream_of(client, transform=transform))
     assert len(arrays) == 2 * NUM_STEPS

@@ -3,6 +3,7 @@ import itertools
 import json
 import subprocess
 import sys
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -74,6 +75,40 @@ def test_normalized_is_bit_for_bit_what_a_server_sends_as_float32(client, mean, 
         out = np.empty(here.images.shape, dtype=np.float32)
         assert here.normalized(out) is out
         assert there.normalized(np.empty_like(out)).tobytes() == out.tobytes()
+
+
+@pytest.mark.parametrize(
+    "transform",
+    [
+        replace(millrace.presets.RESNET, crop_size=24),
+        replace(millrace.presets.EVAL, crop_size=24, layout="NCHW", scale=2.0),
+        replace(millrace.presets.CAFFE_GOOGLENET, crop_size=24),
+        millrace.Transform(mean="channel", std=(64,), color_jitter=millrace.presets.RESNET_JITTER, lighting=0.1),
+    ],
+    ids=["resnet", "eval", "googlenet", "jitter"],
+)
+def test_recipes_come_out_as_the_server_does_them(client, transform):
+    here, there = (
+        list(client.stream("noise", "train", 50, epochs=1, transform=replace(transform, dtype=dtype)))
+        for dtype in ("uint8", "float32")
+    )
+    for one, other in zip(here, there, strict=True):
+        assert one.normalized().tobytes() == other.images.tobytes()
+
+
+def test_the_mean_may_be_that_of_another_split(client):
+    own, other = (
+        next(client.stream("noise", "train", 50, mean_of=mean_of, transform=millrace.Transform(dtype=dtype)))
+        for mean_of, dtype in ((("sample", "train"), "uint8"), (("sample", "train"), "float32"))
+    )
+    assert own.normalized().tobytes() == other.images.tobytes()
+    with pytest.raises(millrace.MillraceError, match='no split "val"'):
+        client.stream("noise", "train", 50, mean_of=("sample", "val"))
+
+
+def test_blocks_are_another_order_of_the_same_samples(client):
+    ids = np.concatenate([b.ids for b in client.stream("noise", "train", 7, epochs=1, shuffle="blocks")])
+    assert sorted(ids.tolist()) == list(range(NUM_SAMPLES)) != ids.tolist()
 
 
 @pytest.mark.parametrize("connections", [2, 4])
@@ -257,7 +292,7 @@ def test_a_stream_that_is_let_go_of_stops_by_itself(client):
         ({"rank": 2}, "rank: give rank and world_size together"),
         ({"connections": 3}, "connections: expected a divisor of batch_size 8"),
         ({"start": (0, 26)}, "step: epoch 0 has 25 steps, got 26"),
-        ({"shuffle": "some"}, "shuffle: expected one of 'full', 'none', got 'some'"),
+        ({"shuffle": "some"}, "shuffle: expected one of 'full', 'none', 'blocks', got 'some'"),
         ({"seed": -1}, "seed: expected a whole number of at least 0"),
         ({"epochs": 0}, "epochs: expected a whole number of at least 1"),
         (

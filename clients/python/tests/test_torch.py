@@ -51,7 +51,9 @@ def test_tensors_are_the_batches_that_numpy_gets(client):
 @pytest.mark.parametrize("mean", ["image", "channel", "none"])
 @pytest.mark.parametrize("layout", ["NHWC", "NCHW"])
 def test_a_device_subtracts_to_the_same_bits(client, mean, layout):
-    transform = millrace.Transform(24, mirror=True, mean=mean, scale=0.017, layout=layout, channel_order="RGB")
+    transform = millrace.Transform(
+        24, mirror=True, mean=mean, scale=0.017, std=(2, 3, 5), layout=layout, channel_order="RGB"
+    )
     stream = client.stream("noise", "train", 32, epochs=1, transform=transform)
     device_mean = DeviceMean(stream.subtractor, torch.device("cpu"))
     for batch in stream:

@@ -5,17 +5,19 @@ for batch in client.stream("imagenette-160", "train", batch_size=64, epochs=10):
     batch.normalized(), batch.labels  # float32 [N, H, W, C], int64 [N]
 """
 
+from millrace import presets
 from millrace.batch import Batch
 from millrace.client import Client, connect
 from millrace.connection import Tls
 from millrace.dataset_info import DatasetInfo
 from millrace.errors import MillraceError, UsageError
-from millrace.options import Position, ReconnectEvent, Transform
+from millrace.options import ColorJitter, Position, ReconnectEvent, Transform
 from millrace.stream import Stream
 
 __all__ = [
     "Batch",
     "Client",
+    "ColorJitter",
     "DatasetInfo",
     "MillraceError",
     "Position",
@@ -25,4 +27,5 @@ __all__ = [
     "Transform",
     "UsageError",
     "connect",
+    "presets",
 ]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 import weakref
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from types import TracebackType
 from typing import TypeVar
 
@@ -85,6 +86,7 @@ class Client:
         shuffle: Shuffle = "full",
         end_of_epoch: EndOfEpoch = "drop",
         transform: Transform | None = None,
+        mean_of: tuple[str, str] | None = None,
         connections: int = 1,
         prefetch_bytes: int = DEFAULT_PREFETCH_BYTES,
         allocate: Allocate = allocate_pages,
@@ -96,10 +98,12 @@ class Client:
         seed: key of the shuffle and of the augmentation, [0, 2^53).
         epochs: how many to go through, the one of `start` included; None: until the stream is closed.
         start: (epoch, step) of the first batch.
-        shuffle: `full`: another uniform permutation each epoch; `none`: as stored.
+        shuffle: `full`: another uniform permutation each epoch; `blocks`: blocks of neighbouring samples and what is in them, for slow
+            disks; `none`: as stored.
         end_of_epoch: `drop` leaves the last, partial batch out; `pad` fills it by repeating, marked in `Batch.is_valid`; `wrap` lets
             batches run across epochs. Each rank always gets the same number of steps.
         transform: crop, mirror, mean, dtype on the wire, layout; None: the whole sample less the mean image.
+        mean_of: (dataset, split) whose mean is subtracted, such as the train split of what is tested; None: this split's own.
         connections: TCP connections, each bringing an equal part of each batch from a server of its own, if there are several. One
             carries about 1 GB/s; more help where TLS or a long way binds.
         prefetch_bytes: how much to receive ahead, at least two batches. On a long way: rate × round trip, and more.
@@ -123,11 +127,18 @@ class Client:
             shuffle=shuffle,
             end_of_epoch=end_of_epoch,
             transform=transform or Transform(),
+            mean_of=mean_of,
             start=Position(*start),
             connections=connections,
             prefetch_bytes=prefetch_bytes,
         )
-        stream = Stream(options, self.dataset(dataset, split), self._failover, allocate)
+        info = self.dataset(dataset, split)
+        if mean_of is not None:
+            other = self.dataset(*mean_of)
+            info = replace(
+                info, mean_image=other.mean_image, channel_mean=other.channel_mean, channel_std=other.channel_std
+            )
+        stream = Stream(options, info, self._failover, allocate)
         self._streams.add(stream)
         return stream
 

@@ -57,6 +57,7 @@ class BatchStream(Iterator[JaxBatch]):
         shuffle: Shuffle = "full",
         end_of_epoch: EndOfEpoch = "drop",
         transform: Transform | None = None,
+        mean_of: tuple[str, str] | None = None,
         connections: int = 1,
         prefetch_bytes: int = DEFAULT_PREFETCH_BYTES,
     ) -> None:
@@ -85,6 +86,7 @@ class BatchStream(Iterator[JaxBatch]):
             shuffle=shuffle,
             end_of_epoch=end_of_epoch,
             transform=transform,
+            mean_of=mean_of,
             connections=connections,
             prefetch_bytes=prefetch_bytes,
         )
@@ -168,7 +170,7 @@ def _rows_of_devices(sharding: jax.sharding.Sharding, num_samples: int, batch_si
 def _finisher(subtractor: MeanSubtractor, dtype: Any) -> Callable[..., jax.Array]:
     """A compiled function of (images, crop_y, crop_x, is_mirrored): what `MeanSubtractor` does, then the dtype."""
     transform = subtractor.transform
-    mean = subtractor.mean
+    mean, factor = subtractor.mean, subtractor.factor
     is_planar = transform.layout == "NCHW"
 
     def windows(shape: tuple[int, ...], crop_y: jax.Array, crop_x: jax.Array, is_mirrored: jax.Array) -> jax.Array:
@@ -187,8 +189,8 @@ def _finisher(subtractor: MeanSubtractor, dtype: Any) -> Callable[..., jax.Array
             return images.astype(dtype)
         floats = images.astype(jnp.float32)
         floats -= windows(images.shape, crop_y, crop_x, is_mirrored) if transform.mean == "image" else mean
-        if transform.scale != 1:
-            floats *= np.float32(transform.scale)
+        if factor is not None:
+            floats *= factor
         return floats.astype(dtype)
 
     return finish

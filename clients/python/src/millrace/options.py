@@ -11,8 +11,8 @@ from typing import Literal, NamedTuple, get_args
 from millrace.errors import UsageError
 from millrace.order.batch_plan import EndOfEpoch, Order, Shuffle
 
-CropMode = Literal["random", "center"]
-MeanMode = Literal["image", "channel", "none"]
+CropMode = Literal["random", "center", "random_resized"]
+MeanMode = Literal["image", "channel", "none", "values"]
 WireDtype = Literal["uint8", "float32"]
 Layout = Literal["NHWC", "NCHW"]
 ChannelOrder = Literal["BGR", "RGB"]
@@ -26,15 +26,32 @@ class Position(NamedTuple):
 
 
 @dataclass(frozen=True)
-class Transform:
-    """What is done to each sample, in this order: crop, mean, scale, mirror."""
+class ColorJitter:
+    """How far each step may go, in an order drawn for the sample; 0 leaves it out."""
 
-    #: Side of the square crop in pixels; None: the whole sample.
+    #: Factor of [1 - x, 1 + x], at most 2; so for contrast and saturation.
+    brightness: float = 0.0
+    contrast: float = 0.0
+    saturation: float = 0.0
+    #: Rotation of [-x, x] turns, at most 0.5.
+    hue: float = 0.0
+
+
+@dataclass(frozen=True)
+class Transform:
+    """What is done to each sample, in this order: crop, color jitter, lighting, mirror; then mean, scale and std in float32.
+
+    `millrace.presets` has the usual ones.
+    """
+
+    #: Side of the square crop in pixels; None: the whole sample. With `random_resized`, of the picture that comes out.
     crop_size: int | None = None
+    #: `random_resized`: a random part of the image, resized; not with the mean image.
     crop_mode: CropMode = "random"
     #: Mirror left to right, each sample with probability 1/2.
     mirror: bool = False
-    #: What is subtracted. `image`: the mean image at the pixel's place in the stored image, as Caffe does; `channel`: one value a channel.
+    #: What is subtracted. `image`: the mean image at the pixel's place in the stored image, as Caffe does; `channel`: one value a channel,
+    #: the split's; `values`: `mean_values`.
     mean: MeanMode = "image"
     #: Factor after the subtraction.
     scale: float = 1.0
@@ -42,6 +59,16 @@ class Transform:
     dtype: WireDtype = "uint8"
     layout: Layout = "NHWC"
     channel_order: ChannelOrder = "BGR"
+    #: Grey levels per channel in B, G, R order whatever the channel order; one for all channels, or one each.
+    mean_values: tuple[float, ...] = ()
+    #: Divisors after the subtraction, in grey levels, as `mean_values`; empty: none.
+    std: tuple[float, ...] = ()
+    #: `random_resized`: share of the image's area that is taken, and width : height of what is taken, each from least to most.
+    area: tuple[float, float] = (0.08, 1.0)
+    aspect_ratio: tuple[float, float] = (3 / 4, 4 / 3)
+    color_jitter: ColorJitter = ColorJitter()
+    #: Standard deviation of the draws along the principal components of ImageNet's colors (AlexNet: 0.1), at most 1.
+    lighting: float = 0.0
 
     def __post_init__(self) -> None:
         if self.crop_size is not None:
@@ -53,6 +80,10 @@ class Transform:
         check_choice("transform.dtype", self.dtype, WireDtype)
         check_choice("transform.layout", self.layout, Layout)
         check_choice("transform.channel_order", self.channel_order, ChannelOrder)
+        if bool(self.mean_values) != (self.mean == "values"):
+            raise UsageError(
+                "transform.mean_values", f"expected with mean='values' and only then, got {self.mean_values}"
+            )
 
 
 @dataclass(frozen=True)
@@ -70,6 +101,7 @@ class StreamOptions:
     shuffle: Shuffle
     end_of_epoch: EndOfEpoch
     transform: Transform
+    mean_of: tuple[str, str] | None
     start: Position
     connections: int
     prefetch_bytes: int

@@ -4,13 +4,22 @@ from __future__ import annotations
 
 from typing import Final
 
-from millrace.options import Position, StreamOptions
+from millrace.options import Position, StreamOptions, Transform
 from millrace.v1 import batch_pb2 as pb
 
-_SHUFFLE: Final = {"full": pb.SHUFFLE_FULL, "none": pb.SHUFFLE_NONE}
+_SHUFFLE: Final = {"full": pb.SHUFFLE_FULL, "none": pb.SHUFFLE_NONE, "blocks": pb.SHUFFLE_BLOCKS}
 _END_OF_EPOCH: Final = {"drop": pb.END_OF_EPOCH_DROP, "pad": pb.END_OF_EPOCH_PAD, "wrap": pb.END_OF_EPOCH_WRAP}
-_CROP_MODE: Final = {"random": pb.CROP_MODE_RANDOM, "center": pb.CROP_MODE_CENTER}
-_MEAN_MODE: Final = {"image": pb.MEAN_MODE_IMAGE, "channel": pb.MEAN_MODE_CHANNEL, "none": pb.MEAN_MODE_NONE}
+_CROP_MODE: Final = {
+    "random": pb.CROP_MODE_RANDOM,
+    "center": pb.CROP_MODE_CENTER,
+    "random_resized": pb.CROP_MODE_RANDOM_RESIZED,
+}
+_MEAN_MODE: Final = {
+    "image": pb.MEAN_MODE_IMAGE,
+    "channel": pb.MEAN_MODE_CHANNEL,
+    "none": pb.MEAN_MODE_NONE,
+    "values": pb.MEAN_MODE_VALUES,
+}
 _DTYPE: Final = {"uint8": pb.WIRE_DTYPE_UINT8, "float32": pb.WIRE_DTYPE_FLOAT32}
 _LAYOUT: Final = {"NHWC": pb.LAYOUT_NHWC, "NCHW": pb.LAYOUT_NCHW}
 _CHANNEL_ORDER: Final = {"BGR": pb.CHANNEL_ORDER_BGR, "RGB": pb.CHANNEL_ORDER_RGB}
@@ -22,7 +31,7 @@ def wire_request(options: StreamOptions, position: Position, version: str, lane:
     Rank r of w is parts r·k to r·k + k − 1 of w·k equal ones, so k connections that ask as ranks of a world k times as large bring
     the same batch. `version` is the one that the run began with.
     """
-    transform = options.transform
+    mean_dataset, mean_split = options.mean_of or ("", "")
     remaining = 0 if options.end_epoch is None else options.end_epoch - position.epoch
     return pb.StreamBatchesRequest(
         dataset=options.dataset,
@@ -37,14 +46,29 @@ def wire_request(options: StreamOptions, position: Position, version: str, lane:
         world_size=options.world_size * options.connections,
         shuffle=_SHUFFLE[options.shuffle],
         end_of_epoch=_END_OF_EPOCH[options.end_of_epoch],
-        transform=pb.Transform(
-            crop_size=transform.crop_size or 0,
-            crop_mode=_CROP_MODE[transform.crop_mode],
-            mirror=transform.mirror,
-            mean=_MEAN_MODE[transform.mean],
-            scale=transform.scale,
-            dtype=_DTYPE[transform.dtype],
-            layout=_LAYOUT[transform.layout],
-            channel_order=_CHANNEL_ORDER[transform.channel_order],
+        mean_dataset=mean_dataset,
+        mean_split=mean_split,
+        transform=_wire_transform(options.transform),
+    )
+
+
+def _wire_transform(transform: Transform) -> pb.Transform:
+    jitter = transform.color_jitter
+    return pb.Transform(
+        crop_size=transform.crop_size or 0,
+        crop_mode=_CROP_MODE[transform.crop_mode],
+        area=pb.Range(min=transform.area[0], max=transform.area[1]),
+        aspect_ratio=pb.Range(min=transform.aspect_ratio[0], max=transform.aspect_ratio[1]),
+        mirror=transform.mirror,
+        color_jitter=pb.ColorJitter(
+            brightness=jitter.brightness, contrast=jitter.contrast, saturation=jitter.saturation, hue=jitter.hue
         ),
+        lighting=transform.lighting,
+        mean=_MEAN_MODE[transform.mean],
+        mean_values=transform.mean_values,
+        scale=transform.scale,
+        std=transform.std,
+        dtype=_DTYPE[transform.dtype],
+        layout=_LAYOUT[transform.layout],
+        channel_order=_CHANNEL_ORDER[transform.channel_order],
     )

@@ -12,7 +12,7 @@ from millrace.errors import UsageError
 from millrace.order.permutation import permute
 
 EndOfEpoch = Literal["drop", "pad", "wrap"]
-Shuffle = Literal["full", "none"]
+Shuffle = Literal["full", "none", "blocks"]
 
 
 class BatchPlan(NamedTuple):
@@ -48,7 +48,13 @@ class Order:
         return self.first_run_step(epoch + 1) - self.first_run_step(epoch)
 
     def plan(self, epoch: int, step: int, rank: int = 0, world_size: int = 1) -> BatchPlan:
-        """The batch of a rank. Raises UsageError when the step is past the end or the world does not divide the batch."""
+        """The batch of a rank.
+
+        Raises UsageError when the step is past the end, when the world does not divide the batch, and for shuffle='blocks', which
+        protos/order/law.md says how to do.
+        """
+        if self.shuffle == "blocks":
+            raise UsageError("shuffle", "what stands where with 'blocks' is not worked out at this end")
         if not 0 <= step < self.num_steps(epoch):
             raise UsageError("step", f"expected one of [0, {self.num_steps(epoch)}) in epoch {epoch}, got {step}")
         if self.global_batch_size % world_size or not 0 <= rank < world_size:

@@ -61,6 +61,7 @@ class BatchStream(IterableDataset[TorchBatch]):
         shuffle: Shuffle = "full",
         end_of_epoch: EndOfEpoch = "drop",
         transform: Transform | None = None,
+        mean_of: tuple[str, str] | None = None,
         connections: int = 1,
         prefetch_bytes: int = DEFAULT_PREFETCH_BYTES,
     ) -> None:
@@ -77,9 +78,11 @@ class BatchStream(IterableDataset[TorchBatch]):
         transform = transform or Transform()
         if dtype not in _DTYPES:
             raise UsageError("dtype", f"expected one of {', '.join(map(str, _DTYPES))}, got {dtype}")
-        if dtype == torch.uint8 and (transform.mean != "none" or transform.scale != 1 or transform.dtype != "uint8"):
+        is_raw = transform.mean == "none" and transform.scale == 1 and not transform.std and transform.dtype == "uint8"
+        if dtype == torch.uint8 and not is_raw:
             raise UsageError(
-                "dtype", "torch.uint8 are pixels as they are: it needs a transform with mean='none' and no scale"
+                "dtype",
+                "torch.uint8 are pixels as they are: it needs a transform with mean='none', no scale and no std",
             )
         if (
             rank is None
@@ -99,6 +102,7 @@ class BatchStream(IterableDataset[TorchBatch]):
             shuffle=shuffle,
             end_of_epoch=end_of_epoch,
             transform=transform,
+            mean_of=mean_of,
             connections=connections,
             prefetch_bytes=prefetch_bytes,
             allocate=pinned_memory if self._device.type == "cuda" else allocate_pages,

@@ -13,6 +13,7 @@ class DeviceMean:
     def __init__(self, subtractor: MeanSubtractor, device: torch.device) -> None:
         self._transform = subtractor.transform
         self._mean = torch.from_numpy(subtractor.mean).to(device)
+        self._factor = None if subtractor.factor is None else torch.from_numpy(subtractor.factor).to(device)
 
     def subtract(
         self, images: torch.Tensor, crop_y: torch.Tensor, crop_x: torch.Tensor, is_mirrored: torch.Tensor
@@ -23,9 +24,8 @@ class DeviceMean:
             floats -= self._windows(images.shape, crop_y, crop_x, is_mirrored)
         else:
             floats -= self._mean
-        if self._transform.scale != 1:
-            # As float32, which is what a server multiplies by.
-            floats *= torch.tensor(self._transform.scale, dtype=torch.float32)
+        if self._factor is not None:
+            floats *= self._factor
         return floats
 
     def _windows(
