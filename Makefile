@@ -15,12 +15,12 @@ NODE_HEADERS := $(if $(wildcard $(NODE_PREFIX)/include/node/node.h),npm_config_n
 
 # The Python client, and the Python that its tests and tools run with.
 PYTHON := clients/python
-RUFF_SCOPE := --config pyproject.toml . ../../examples
+RUFF_SCOPE := --config pyproject.toml . ../../examples ../../bench/python
 
 SOURCES := $(shell find lib services workers cli bench test protos/gen -name '*.ts' 2>/dev/null)
 
 .PHONY: help run test build lint proto bench bench-serve bench-download bench-train clean setup tools python-tools turbojpeg coverage native-cpu native-gpu \
-	swiftshader
+	swiftshader bench-python
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -71,7 +71,7 @@ bench-download: build ## the downloader beside curl, wget and aria2c (about ten 
 	@node dist/bench/main.js download
 
 bench-train: build ## training on each backend, CIFAR-10 through the whole service (half an hour; data in MILLRACE_TEST_DATA)
-	@$(with_vulkan) node dist/bench/main.js train
+	@node dist/bench/main.js train
 
 # Native TensorFlow, in a folder of its own. LIBTENSORFLOW=pip takes PyPI's library, LIBTENSORFLOW=<folder> one that is there.
 native-cpu: ## native TensorFlow for the trainer, on CPUs (README, Backends)
@@ -84,6 +84,16 @@ bench-prepare: build tools ## prepare beside OpenCV + py-lmdb, and what C can do
 	$(call need,gcc,gcc)
 	$(call need,/usr/bin/time,time)
 	@node dist/bench/main.js prepare
+
+bench-python: build python-tools .build/bench-torch/.stamp .build/bench-tensorflow/.stamp ## the Python client beside tf.data service and other loaders
+	@$(PYTHON)/.venv/bin/python bench/python/main.py
+
+# A peer that does not install on this machine is left out of the table.
+.build/bench-%/.stamp: bench/python/requirements-%.txt
+	$(need-venv)
+	python3 -m venv .build/bench-$*
+	.build/bench-$*/bin/pip install --quiet --disable-pip-version-check -r $<
+	@touch $@
 
 coverage: build tools swiftshader ## all tests, with coverage of lines
 	@$(with_vulkan) $(BIN)/c8 --src . --include 'dist/**' --exclude 'dist/test/**' $(BIN)/mocha

@@ -8,6 +8,8 @@ import { benchServe } from './serve.js';
 import { benchServeJpeg } from './serve-jpeg.js';
 import { benchServeKernel } from './serve-kernel.js';
 import { benchServeShared } from './serve-shared.js';
+import { benchServeSoak } from './serve-soak.js';
+import { benchTrain } from './train.js';
 
 const BENCHES: Readonly<Record<string, () => void | Promise<void>>> = {
   order: benchOrder,
@@ -23,6 +25,8 @@ const BENCHES: Readonly<Record<string, () => void | Promise<void>>> = {
 /** Benches that take too long to be run unless they are named. */
 const LONG_BENCHES: typeof BENCHES = {
   'prepare-memory': benchPrepareMemory,
+  'serve-soak': benchServeSoak,
+  train: () => benchTrain(),
 };
 
 const asked = process.argv.slice(2);

@@ -16,6 +16,10 @@ export interface ServeBenchUsage {
   readonly cpuMs: number;
   /** Frames assembled so far. */
   readonly numAssembled: number;
+  /** What it holds now: resident memory, open files and sockets, threads. */
+  readonly memoryBytes: number;
+  readonly numDescriptors: number;
+  readonly numThreads: number;
 }
 
 /** What a client does. */
@@ -106,8 +110,9 @@ export async function startServeBench(packPath?: string): Promise<ServeBench> {
   };
 }
 
-async function usageOf(server: ChildProcess): Promise<ServeBenchUsage> {
-  server.send('usage');
-  const [usage] = (await once(server, 'message')) as [ServeBenchUsage];
+/** Asks the process of `serve-main`. */
+export async function usageOf(child: ChildProcess): Promise<ServeBenchUsage> {
+  child.send('usage');
+  const [usage] = (await once(child, 'message')) as [ServeBenchUsage];
   return usage;
 }

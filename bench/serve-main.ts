@@ -1,5 +1,5 @@
 /** The server side of the serve bench: a split of noise, the batch server, and a plain TCP sender to compare with. */
-import { readFileSync, writeFileSync } from 'node:fs';
+import { readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { createServer, type AddressInfo } from 'node:net';
 import { encodeJpeg, toPicture } from '../lib/pixels/encode.js';
 import { createPixelPipeline } from '../lib/pixels/pixel-pipeline.js';
@@ -47,7 +47,13 @@ process.on('message', () => {
   void server.registry.getSingleMetricAsString('millrace_serve_frame_assembly_seconds').then((text) => {
     const { user, system } = process.cpuUsage();
     const numAssembled = Number(/_count (\d+)/.exec(text)?.[1] ?? 0);
-    const usage: ServeBenchUsage = { cpuMs: (user + system) / 1000, numAssembled };
+    const usage: ServeBenchUsage = {
+      cpuMs: (user + system) / 1000,
+      numAssembled,
+      memoryBytes: process.memoryUsage.rss(),
+      numDescriptors: readdirSync('/proc/self/fd').length,
+      numThreads: readdirSync('/proc/self/task').length,
+    };
     process.send?.(usage);
   });
 });

@@ -16,6 +16,7 @@ const COMMANDS: Readonly<Record<string, () => Promise<(program: Command) => void
   verify: async () => (await import('./commands/verify.js')).addVerifyCommand,
   inspect: async () => (await import('./commands/inspect.js')).addInspectCommand,
   serve: async () => (await import('./commands/serve.js')).addServeCommand,
+  token: async () => (await import('./commands/token.js')).addTokenCommand,
   train: async () => (await import('./commands/train.js')).addTrainCommand,
   classify: async () => (await import('./commands/classify.js')).addClassifyCommand,
   'convert-imageset': async () => (await import('./commands/convert-imageset.js')).addConvertImagesetCommand,

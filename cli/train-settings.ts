@@ -11,13 +11,14 @@ import { UPDATE_RULE_NAMES } from '../services/trainer/solver/update-rules.js';
 import { mergeSettings, type PartialRunSettings, type RunSettings } from '../services/trainer/train/run-settings.js';
 import { datasetOfSource, readCaffeSolver, type CaffeSolver } from './caffe-solver.js';
 import { integerFlag, numberFlag } from './command.js';
+import { connectSchema } from './connect-flags.js';
 import { streamFlagsSchema } from './stream-flags.js';
 
 export const trainFlagsSchema = streamFlagsSchema.extend({
+  ...connectSchema.shape,
   dataset: z.string().optional(),
   solver: z.string().optional(),
   server: z.array(z.string().regex(/:\d+$/, 'expected host:port')).default(['127.0.0.1:50051']),
-  tlsCa: z.string().optional(),
   split: z.string().optional(),
   testSplit: z.string().default('val'),
   rank: integerFlag(0).default(0),

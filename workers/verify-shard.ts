@@ -8,7 +8,7 @@ import type { SampleShape } from '../lib/core/tensor.js';
 import type { SampleDecoder } from '../lib/pixels/sample-decoder.js';
 import { digestFile } from '../lib/platform/known-digest.js';
 import { decodeDatum } from '../lib/shards/datum.js';
-import { DATA_FILE } from '../lib/shards/lmdb-environment.js';
+import { DATA_FILE } from '../lib/shards/lmdb-file.js';
 import type { Manifest } from '../lib/shards/manifest.js';
 import { scanRecords } from '../lib/shards/record-scan.js';
 

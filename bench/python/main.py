@@ -26,7 +26,7 @@ HERE = Path(__file__).parent
 REPOSITORY = HERE.parents[1]
 PYTHONS = {
     "millrace": REPOSITORY / "clients/python/.venv/bin/python",
-    "peers": REPOSITORY / ".build/bench-python/bin/python",
+    "peers": REPOSITORY / ".build/bench-torch/bin/python",
     "tensorflow": REPOSITORY / ".build/bench-tensorflow/bin/python",
 }
 NUM_IMAGES_STORED = 400

@@ -49,14 +49,16 @@ def write_mds(folder: str, out: str) -> None:
             writer.write({"jpeg": jpeg})
 
 
+def litdata_record(jpeg: bytes) -> dict[str, bytes]:
+    """At the top of the module, since LitData pickles it."""
+    return {"jpeg": jpeg}
+
+
 def write_litdata(folder: str, out: str) -> None:
     """LitData's chunks."""
     import litdata
 
-    jpegs_of = list(jpegs(folder))
-    litdata.optimize(
-        lambda i: {"jpeg": jpegs_of[i]}, list(range(len(jpegs_of))), out, chunk_bytes="64MB", num_workers=1
-    )
+    litdata.optimize(litdata_record, list(jpegs(folder)), out, chunk_bytes="64MB", num_workers=1)
 
 
 def write_tfrecord(folder: str, out: str) -> None:

@@ -15,19 +15,17 @@ import {
 } from '../../services/downloader/download-dataset.js';
 import { createRateLimit } from '../../services/downloader/rate-limit.js';
 import { displayUrl } from '../../services/downloader/source-url.js';
+import { addConnectFlags, connectSchema, readConnectFlags } from '../connect-flags.js';
 import { defineCommand, flagName, integerFlag, type CommandContext } from '../command.js';
-import { readPem } from './listen-flags.js';
+import { rateFlag } from './rate-flag.js';
 
-const schema = z.object({
+const schema = connectSchema.extend({
   source: z.string(),
   only: z.array(z.string()).optional(),
   all: z.boolean().default(false),
   baseUrl: z.url({ protocol: /^(https?|file)$/, error: 'expected an http(s) or file URL' }).optional(),
-  md5: z
-    .string()
-    .toLowerCase()
-    .regex(/^[0-9a-f]{32}$/, 'expected 32 hex digits')
-    .optional(),
+  md5: digestFlag(32).optional(),
+  sha256: digestFlag(64).optional(),
   concurrency: integerFlag(1, 16).optional(),
   connections: integerFlag(1, 16).optional(),
   rate: rateFlag().optional(),
@@ -38,7 +36,6 @@ const schema = z.object({
   bearerFile: z.string().optional(),
   wait: z.boolean().optional(),
   service: z.string().regex(/:\d+$/, 'expected host:port').optional(),
-  tlsCa: z.string().optional(),
 });
 
 /** Flags of a transfer that this process makes; a service has its own. */
@@ -54,15 +51,11 @@ const TRANSFER_FLAGS = [
   'wait',
 ] as const;
 
-/** A positive number of bytes, with k, M or G for powers of 1000. */
-function rateFlag() {
-  const error = 'expected bytes per second, such as 500k, 20M or 1.5G';
-  const factors: Record<string, number> = { '': 1, k: 1e3, m: 1e6, g: 1e9 };
+function digestFlag(numDigits: number) {
   return z
-    .string({ error })
-    .regex(/^(\d+\.?\d*|\.\d+)[kmg]?$/i, { error })
-    .transform((text) => Number.parseFloat(text) * factors[/[a-z]?$/i.exec(text)?.[0].toLowerCase() ?? ''])
-    .refine((rate) => rate >= 1, { error });
+    .string()
+    .toLowerCase()
+    .regex(new RegExp(`^[0-9a-f]{${numDigits}}$`), `expected ${numDigits} hex digits`);
 }
 
 /** `millrace download <dataset>`: brings archives to `<root>/archives`, going on with what an earlier run left. */
@@ -78,11 +71,12 @@ export function addDownloadCommand(program: Command): void {
       "millrace download https://example.org/images.tar --header 'X-Token: …' --rate 20M   # behind a login, at 20 MB/s",
     ],
     flags: (command) =>
-      command
+      addConnectFlags(command)
         .option('--only <file...>', 'just these archives, optional ones too')
         .option('--all', 'the optional archives too')
         .option('--base-url <url>', 'fetch each archive from <url>/<file>')
         .option('--md5 <hex>', 'the digest to expect, when <source> is a URL')
+        .option('--sha256 <hex>', 'the same, of another kind')
         .option('--concurrency <count>', 'archives at a time (default: 2)')
         .option('--connections <count>', 'connections for one large archive (default: 4)')
         .option('--rate <bytes/s>', 'the most that comes over all connections together, e.g. 20M (default: no limit)')
@@ -92,8 +86,7 @@ export function addDownloadCommand(program: Command): void {
         .option('--netrc [file]', 'logins by host (default file: ~/.netrc)')
         .option('--bearer-file <file>', 'file that holds a bearer token for the host of the URL')
         .option('--wait', 'wait for another process that fetches the same archive')
-        .option('--service <host:port>', 'let a "millrace downloader serve" fetch them to its own root, and watch it')
-        .option('--tls-ca <file>', 'certificate authority of the service, PEM (default: no TLS)'),
+        .option('--service <host:port>', 'let a "millrace downloader serve" fetch them to its own root, and watch it'),
     schema,
     async action(options, context) {
       const archives = await archivesOf(options);
@@ -138,22 +131,26 @@ async function downloadThere(
       `--service: ${flagName(flag)} belongs to a transfer of this process; set it where the service runs`,
     );
   }
-  const tls = options.tlsCa === undefined ? undefined : { rootCertificates: await readPem('--tls-ca', options.tlsCa) };
+  const credentials = await readConnectFlags(options);
   // Loaded only then: gRPC takes as long to load as all the rest.
   const { downloadThroughService } = await import('../../services/downloader/service/client.js');
-  return downloadThroughService({ service, archives, reporter, signal, tls });
+  return downloadThroughService({ service, archives, reporter, signal, ...credentials });
 }
 
 async function archivesOf(options: Options): Promise<Archive[]> {
-  const { source, only, all, baseUrl, md5 } = options;
+  const { source, only, all, baseUrl, md5, sha256 } = options;
   if (/^(https?|file):/.test(source)) {
     if (only !== undefined || all || baseUrl !== undefined) {
       throw new UsageError('<source>', '<source>: --only, --all and --base-url go with a dataset, not with a URL');
     }
-    return [archiveOfUrl(source, md5)];
+    return [archiveOfUrl(source, { md5, sha256 })];
   }
-  if (md5 !== undefined) {
-    throw new UsageError('--md5', '--md5 goes with a URL; the digests of a dataset stand in its entry of the catalog');
+  const digest = md5 !== undefined ? '--md5' : sha256 !== undefined ? '--sha256' : undefined;
+  if (digest !== undefined) {
+    throw new UsageError(
+      digest,
+      `${digest} goes with a URL; the digests of a dataset stand in its entry of the catalog`,
+    );
   }
   return selectArchives(await findDataset(source), { files: only, includeOptional: all, baseUrl });
 }
@@ -169,9 +166,9 @@ function credentialsOf(options: Options, archives: readonly Archive[]) {
   });
 }
 
-function archiveOfUrl(url: string, md5: string | undefined): Archive {
+function archiveOfUrl(url: string, digests: Pick<Options, 'md5' | 'sha256'>): Archive {
   const file = URL.canParse(url) ? decodeURIComponent(new URL(url).pathname.split('/').at(-1) ?? '') : '';
-  const parsed = datasetSchema.shape.archives.safeParse([{ file, urls: [url], md5 }]);
+  const parsed = datasetSchema.shape.archives.safeParse([{ file, urls: [url], ...digests }]);
   if (parsed.success) return parsed.data[0];
   const shown = URL.canParse(url) ? displayUrl(url) : 'none';
   throw new UsageError('<source>', `<source>: expected a URL whose path ends in a file name, got ${shown}`);

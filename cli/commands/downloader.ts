@@ -4,11 +4,14 @@ import { z } from 'zod';
 import { readCredentials } from '../../services/downloader/credentials.js';
 import { DownloadServer } from '../../services/downloader/service/server.js';
 import { defineCommand, integerFlag } from '../command.js';
+import { addControlCommands } from './downloader-control.js';
 import { addListenFlags, listenSchema, readListenOptions } from './listen-flags.js';
 
-/** `millrace downloader serve`: fetches archives by itself, from a queue that is filled over gRPC, until SIGINT or SIGTERM. */
+/** `millrace downloader`: `serve` fetches archives by itself, from a queue that is filled over gRPC, until SIGINT or SIGTERM. */
 export function addDownloaderCommand(program: Command): void {
-  const downloader = program.command('downloader').description('a daemon that fetches archives from a queue');
+  const downloader = program
+    .command('downloader')
+    .description('a daemon that fetches archives from a queue, and what to tell it');
   defineCommand(downloader, {
     usage: 'serve',
     summary: 'work through the queue under the root, which is kept over restarts, and take more over gRPC',
@@ -43,4 +46,5 @@ export function addDownloaderCommand(program: Command): void {
       await server.destroy();
     },
   });
+  addControlCommands(downloader);
 }

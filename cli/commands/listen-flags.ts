@@ -1,10 +1,11 @@
-/** The flags that every command has that runs a gRPC server: where it listens, and its certificate. */
+/** The flags that every command has that runs a gRPC server: where it listens, its certificate, and who may call. */
 import type { Command } from 'commander';
 import { readFile } from 'node:fs/promises';
 import { resolve } from 'node:path';
 import { z } from 'zod';
 import { messageOf, UsageError } from '../../lib/core/errors.js';
-import type { ListenOptions } from '../../lib/rpc/listen-options.js';
+import type { ListenOptions, ServerTls } from '../../lib/rpc/listen-options.js';
+import { parseTokenFile } from '../../lib/rpc/token-file.js';
 import { UNIX_PREFIX } from '../../lib/rpc/unix-socket.js';
 import { integerFlag } from '../command.js';
 
@@ -19,6 +20,8 @@ export function addListenFlags(command: Command, defaultPort: number): Command {
     )
     .option('--tls-cert <file>', 'certificate chain of this server, PEM')
     .option('--tls-key <file>', 'key of the certificate, PEM')
+    .option('--tls-client-ca <file>', 'ask clients for a certificate, and take those of this authority, PEM')
+    .option('--tokens <file>', 'who may call, each with a bearer token: lines of "millrace token new"')
     .option('--insecure', 'bind another address than loopback without TLS');
 }
 
@@ -32,26 +35,40 @@ export const listenSchema = z.object({
   metricsPort: integerFlag(0, 65_535).optional(),
   tlsCert: z.string().optional(),
   tlsKey: z.string().optional(),
+  tlsClientCa: z.string().optional(),
+  tokens: z.string().optional(),
   insecure: z.boolean().default(false),
 });
 
-/** Throws UsageError naming the flag when a PEM file cannot be read, or is given without the other. */
+/** Throws UsageError naming the flag when a file cannot be read or understood, or is given without the other. */
 export async function readListenOptions(flags: z.output<typeof listenSchema>): Promise<ListenOptions> {
-  const { host, port, listen, metricsPort, tlsCert, tlsKey, insecure } = flags;
-  const socketPath = listen === undefined ? undefined : resolve(listen.slice(UNIX_PREFIX.length));
-  return { host, port, socketPath, metricsPort, isInsecureAllowed: insecure, tls: await readTls(tlsCert, tlsKey) };
+  const { host, port, listen, metricsPort, insecure, tokens } = flags;
+  return {
+    ...{ host, port, metricsPort, isInsecureAllowed: insecure },
+    socketPath: listen === undefined ? undefined : resolve(listen.slice(UNIX_PREFIX.length)),
+    tls: await readTls(flags),
+    tokens: tokens === undefined ? undefined : parseTokenFile(String(await readFlagFile('--tokens', tokens)), tokens),
+  };
 }
 
-async function readTls(certificate?: string, key?: string): Promise<ListenOptions['tls']> {
-  if (certificate === undefined && key === undefined) return undefined;
-  if (certificate === undefined || key === undefined) {
-    throw new UsageError('--tls-cert', '--tls-cert and --tls-key go together: give both');
+async function readTls({
+  tlsCert,
+  tlsKey,
+  tlsClientCa,
+}: Pick<z.output<typeof listenSchema>, 'tlsCert' | 'tlsKey' | 'tlsClientCa'>): Promise<ServerTls | undefined> {
+  if (tlsCert !== undefined && tlsKey !== undefined) {
+    return {
+      certificate: await readFlagFile('--tls-cert', tlsCert),
+      key: await readFlagFile('--tls-key', tlsKey),
+      clientCa: tlsClientCa === undefined ? undefined : await readFlagFile('--tls-client-ca', tlsClientCa),
+    };
   }
-  return { certificate: await readPem('--tls-cert', certificate), key: await readPem('--tls-key', key) };
+  if (tlsCert === undefined && tlsKey === undefined && tlsClientCa === undefined) return undefined;
+  throw new UsageError('--tls-cert', '--tls-cert and --tls-key go together, and --tls-client-ca with them: give both');
 }
 
 /** Throws UsageError naming the flag when the file cannot be read. */
-export async function readPem(flag: string, path: string): Promise<Buffer> {
+export async function readFlagFile(flag: string, path: string): Promise<Buffer> {
   try {
     return await readFile(path);
   } catch (error) {

@@ -1,6 +1,7 @@
 import type { Command } from 'commander';
 import { once } from 'node:events';
 import { isInFleet, serveInFleet, startFleet } from '../../services/batch-server/fleet.js';
+import { z } from 'zod';
 import { BatchServer } from '../../services/batch-server/server.js';
 import { defineCommand, integerFlag } from '../command.js';
 import { addListenFlags, listenSchema, readListenOptions } from './listen-flags.js';
@@ -30,11 +31,13 @@ export function addServeCommand(program: Command): void {
           'memory for batches of all streams, in each process (default: MILLRACE_MEMORY or 256)',
         )
         .option('--prefetch <batches>', 'batches that are assembled ahead for each stream, at most', '1')
+        .option('--warm', 'read all shards once, at the start, so that they lie in memory')
         .option('--processes <n>', 'server processes behind the one port', '1'),
     schema: listenSchema.extend({
       threads: integerFlag(1, MAX_THREADS).optional(),
       memory: integerFlag(16, 4095).optional(),
       prefetch: integerFlag(0, 1024),
+      warm: z.boolean().default(false),
       processes: integerFlag(1, MAX_PROCESSES),
     }),
     async action(flags, { root, environment, reporter, log, signal }) {
@@ -64,6 +67,7 @@ export function addServeCommand(program: Command): void {
           numThreads: threads,
           memoryBytes: memory * 2 ** 20,
           prefetchBatches: prefetch,
+          isWarmed: flags.warm,
         },
         log,
       );

@@ -15,7 +15,7 @@ import { annotate } from '../checkpoint-notes.js';
 import { defineCommand, type CommandContext } from '../command.js';
 import { planTraining, trainFlagsSchema, type TrainFlags, type TrainPlan } from '../train-settings.js';
 import { addStreamFlags, augmentationOf, orderOf } from '../stream-flags.js';
-import { readPem } from './listen-flags.js';
+import { addConnectFlags, readConnectFlags } from '../connect-flags.js';
 
 /** `millrace train <dataset>`: a training run fed by batch servers, here or elsewhere. */
 export function addTrainCommand(program: Command): void {
@@ -30,10 +30,9 @@ export function addTrainCommand(program: Command): void {
       'millrace train flowers --server feeder-1:50051 --tls-ca ca.pem --batch-size 64 --crop 112',
     ],
     flags: (command) =>
-      addStreamFlags(command)
+      addConnectFlags(addStreamFlags(command))
         .option('--solver <file>', "Caffe's solver.prototxt: settings, with those of the net that it names")
         .option('--server <host:port...>', 'batch servers, the first one tried first (default: 127.0.0.1:50051)')
-        .option('--tls-ca <file>', 'certificate authority of the servers, PEM (default: no TLS)')
         .option('--split <name>', "split to learn from (default: the solver's source, or train)")
         .option('--test-split <name>', 'split to test on (default: val)')
         .option('--rank <number>', 'which part of each global batch is for this trainer (default: 0)')
@@ -78,10 +77,9 @@ export function addTrainCommand(program: Command): void {
     schema: trainFlagsSchema,
     async action(flags, context) {
       const plan = await planTraining(flags);
-      const tls = flags.tlsCa === undefined ? undefined : { rootCertificates: await readPem('--tls-ca', flags.tlsCa) };
       const client = connect({
         servers: flags.server,
-        tls,
+        ...(await readConnectFlags(flags)),
         onReconnect: ({ server, reason, position, waitMs }) =>
           context.reporter.event('reconnect', `${reason}; going on at epoch ${position.epoch}, step ${position.step}`, {
             server,

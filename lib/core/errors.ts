@@ -31,6 +31,8 @@ export type ErrorCode =
   | 'ERR_LMDB_FORMAT'
   /** The split is at another version than the client began with. */
   | 'ERR_VERSION_CHANGED'
+  /** A server was called without a token, or with one that it does not know. */
+  | 'ERR_UNAUTHENTICATED'
   /** A step or id past the end. */
   | 'ERR_OUT_OF_RANGE'
   /** The target is held by another process. */

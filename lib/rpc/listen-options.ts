@@ -1,5 +1,7 @@
 /** Where a gRPC server listens, checked once. */
 import { UsageError } from '../core/errors.js';
+import { isLoopbackHost } from '../core/loopback.js';
+import type { TokenEntry } from './token-file.js';
 
 export interface ListenOptions {
   /** Address to bind. Default 127.0.0.1. Another one than loopback needs `tls` or `isInsecureAllowed`. */
@@ -10,18 +12,28 @@ export interface ListenOptions {
   readonly socketPath?: string | undefined;
   /** Port of /metrics, /livez and /readyz on loopback; 0 takes a free one, undefined: none. */
   readonly metricsPort?: number | undefined;
-  /** PEM texts of the server's certificate chain and key. */
-  readonly tls?: { readonly certificate: Buffer; readonly key: Buffer } | undefined;
+  readonly tls?: ServerTls | undefined;
+  /** Who may call, each with a token; at least one. Undefined: everybody. Health checks are answered to everybody. */
+  readonly tokens?: readonly TokenEntry[] | undefined;
   /** Bind another address than loopback without TLS. Default false. */
   readonly isInsecureAllowed?: boolean;
   /** Milliseconds that open calls get to end by themselves when the server stops. Default 10,000. */
   readonly drainMs?: number;
 }
 
+/** PEM texts. */
+export interface ServerTls {
+  /** The server's certificate chain and its key. */
+  readonly certificate: Buffer;
+  readonly key: Buffer;
+  /** Authority of clients' certificates: a connection without one of its own is refused. Undefined: none is asked for. */
+  readonly clientCa?: Buffer | undefined;
+}
+
 export type CompleteListenOptions = Required<Omit<ListenOptions, Unset>> & Pick<ListenOptions, Unset>;
 
 /** Those that may stay undefined. */
-type Unset = 'tls' | 'metricsPort' | 'socketPath';
+type Unset = 'tls' | 'tokens' | 'metricsPort' | 'socketPath';
 
 /** Throws UsageError naming the flag. */
 export function completeListenOptions(options: ListenOptions, defaultPort: number): CompleteListenOptions {
@@ -31,15 +43,15 @@ export function completeListenOptions(options: ListenOptions, defaultPort: numbe
     socketPath,
     metricsPort,
     tls,
+    tokens,
     isInsecureAllowed = false,
     drainMs = 10_000,
   } = options;
-  const isLoopback = host === 'localhost' || host === '::1' || host.startsWith('127.');
-  if (socketPath === undefined && !isLoopback && tls === undefined && !isInsecureAllowed) {
+  if (socketPath === undefined && !isLoopbackHost(host) && tls === undefined && !isInsecureAllowed) {
     throw new UsageError(
       '--host',
       `--host ${host} is open to other machines: give --tls-cert and --tls-key, or say --insecure if the network is yours alone`,
     );
   }
-  return { host, port, socketPath, metricsPort, tls, isInsecureAllowed, drainMs };
+  return { host, port, socketPath, metricsPort, tls, tokens, isInsecureAllowed, drainMs };
 }

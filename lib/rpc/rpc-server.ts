@@ -7,9 +7,12 @@ import { HealthImplementation, protoPath as healthProtoPath } from 'grpc-health-
 import type { Registry } from 'prom-client';
 import { messageOf, MillraceError } from '../core/errors.js';
 import { sleep } from '../platform/lifecycle.js';
+import type { Logger } from '../platform/logger.js';
 import { startMetricsServer, type MetricsServer } from '../platform/metrics-server.js';
 import { packageRoot } from '../platform/package-root.js';
-import type { CompleteListenOptions } from './listen-options.js';
+import { guard } from './guard.js';
+import type { CompleteListenOptions, ServerTls } from './listen-options.js';
+import { TokenHolder } from './token-holder.js';
 import { removeStaleSocket, UNIX_PREFIX } from './unix-socket.js';
 
 export interface RpcService {
@@ -35,14 +38,20 @@ export class RpcServer {
   #metricsServer: MetricsServer | undefined;
   #boundPort = 0;
 
-  constructor(options: CompleteListenOptions, service: RpcService, registry: Registry) {
+  constructor(options: CompleteListenOptions, service: RpcService, registry: Registry, log: Logger) {
     this.#options = options;
     this.#service = service;
     this.#registry = registry;
     this.#health = new HealthImplementation({ '': 'SERVING', [service.name]: 'SERVING' });
-    this.#grpc.addService(service.definition, service.implementation);
+    const holders = options.tokens?.map((entry) => new TokenHolder(entry));
+    const addService = (definition: ServiceDefinition, implementation: UntypedServiceImplementation): void => {
+      const guarded = holders === undefined ? implementation : guard(holders, definition, implementation, log);
+      this.#grpc.addService(definition, guarded);
+    };
+    addService(service.definition, service.implementation);
+    reflection(service.protoFile).addToServer({ addService });
+    // Without a token: probes have none, and the answer tells nothing.
     this.#health.addToServer(this.#grpc);
-    reflection(service.protoFile).addToServer(this.#grpc);
   }
 
   /** `host:port`, or `unix:` and the path of the socket, as a client dials it; once started. */
@@ -58,10 +67,7 @@ export class RpcServer {
   /** Binds the ports. Throws ERR_UNAVAILABLE when the one of the service is taken, UsageError when its socket's path is. */
   async start(): Promise<void> {
     const { socketPath, tls, metricsPort } = this.#options;
-    const credentials =
-      tls === undefined
-        ? ServerCredentials.createInsecure()
-        : ServerCredentials.createSsl(null, [{ cert_chain: tls.certificate, private_key: tls.key }]);
+    const credentials = tls === undefined ? ServerCredentials.createInsecure() : secure(tls);
     const target = targetOf(this.#options);
     if (socketPath !== undefined) await removeStaleSocket(socketPath);
     this.#boundPort = await new Promise<number>((resolve, reject) => {
@@ -96,6 +102,11 @@ export class RpcServer {
     this.#grpc.forceShutdown();
     await this.#metricsServer?.close();
   }
+}
+
+function secure({ certificate, key, clientCa }: ServerTls): ServerCredentials {
+  const pairs = [{ cert_chain: certificate, private_key: key }];
+  return ServerCredentials.createSsl(clientCa ?? null, pairs, clientCa !== undefined);
 }
 
 function targetOf({ host, port, socketPath }: Pick<CompleteListenOptions, 'host' | 'port' | 'socketPath'>): string {

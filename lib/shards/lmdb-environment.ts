@@ -2,16 +2,16 @@
  * Making LMDB environments of data format v1, the one that Caffe, py-lmdb and mdb_stat read. The prebuilt library of npm's
  * `lmdb` writes v2, so the format is proved before anything is written.
  */
-import { closeSync, existsSync, mkdtempSync, openSync, readSync, rmSync } from 'node:fs';
+import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { open, type RootDatabase } from 'lmdb';
-import { MillraceError } from '../core/errors.js';
+import { messageOf, MillraceError } from '../core/errors.js';
+import { DATA_FILE, openLmdbFile } from './lmdb-file.js';
 
 export type Environment = RootDatabase<Buffer, Buffer>;
 
-/** Name of the data file in an environment's folder, and of the lock file that LMDB makes beside it. */
-export const DATA_FILE = 'data.mdb';
+/** Name of the file that LMDB makes beside the data file. */
 export const LOCK_FILE = 'lock.mdb';
 
 const BINARY = {
@@ -33,23 +33,6 @@ export function createEnvironment(folder: string, mapSizeBytes: number): Environ
   return open<Buffer, Buffer>({ ...BINARY, path: folder, mapSize: mapSizeBytes, noSync: true });
 }
 
-const MAGIC = 0xbeefc0de;
-/** The first page begins with a 16-byte page header; magic and version follow (liblmdb's MDB_meta). */
-const MAGIC_OFFSET = 16;
-
-/** The data format version in a file's first meta page; undefined when it is no LMDB file or not there. */
-export function formatVersionOf(dataFile: string): number | undefined {
-  if (!existsSync(dataFile)) return undefined;
-  const head = Buffer.alloc(MAGIC_OFFSET + 8);
-  const descriptor = openSync(dataFile, 'r');
-  try {
-    if (readSync(descriptor, head, 0, head.length, 0) < head.length) return undefined;
-  } finally {
-    closeSync(descriptor);
-  }
-  return head.readUInt32LE(MAGIC_OFFSET) === MAGIC ? head.readUInt32LE(MAGIC_OFFSET + 4) : undefined;
-}
-
 let isProved = false;
 
 /** Throws ERR_LMDB_FORMAT, saying how to rebuild, when the native library writes anything but v1. Done once a process. */
@@ -59,17 +42,23 @@ function proveFormat(): void {
   try {
     const environment = open<Buffer, Buffer>({ ...BINARY, path: scratch, mapSize: 1 << 20, noSync: true });
     environment.putSync(Buffer.from('key'), Buffer.from('value'));
-    const version = formatVersionOf(join(scratch, DATA_FILE));
     void environment.close();
-    if (version !== 1) {
-      throw new MillraceError(
-        'ERR_LMDB_FORMAT',
-        `the native part of the lmdb package writes data format v${version ?? '?'}, which Caffe cannot read; ` +
-          'rebuild it with "make build" (it runs LMDB_DATA_V1=true npm_config_build_from_source=true npm rebuild lmdb)',
-      );
-    }
+    readProof(join(scratch, DATA_FILE));
     isProved = true;
   } finally {
     rmSync(scratch, { recursive: true, force: true });
+  }
+}
+
+function readProof(dataFile: string): void {
+  try {
+    openLmdbFile(dataFile).close();
+  } catch (error) {
+    throw new MillraceError(
+      'ERR_LMDB_FORMAT',
+      `the native part of the lmdb package does not write data format v1, the one that Caffe can read (${messageOf(error)}); ` +
+        'rebuild it with "make build" (it runs LMDB_DATA_V1=true npm_config_build_from_source=true npm rebuild lmdb)',
+      { cause: error },
+    );
   }
 }

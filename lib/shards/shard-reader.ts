@@ -2,8 +2,7 @@
 import { join } from 'node:path';
 import { MillraceError } from '../core/errors.js';
 import { decodeDatum, type Datum } from './datum.js';
-import { DATA_FILE } from './lmdb-environment.js';
-import { openLmdbFile, readExactly } from './lmdb-file.js';
+import { DATA_FILE, openLmdbFile, readExactly } from './lmdb-file.js';
 
 export interface ShardReader {
   readonly folder: string;

@@ -7,7 +7,8 @@ import { mkdir, open, rm, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { codeOf, MillraceError } from '../core/errors.js';
 import { commitRename, syncFolder, temporaryPathFor, toDiskError, writeFileAtomic } from '../platform/atomic-file.js';
-import { createEnvironment, DATA_FILE, formatVersionOf, LOCK_FILE, type Environment } from './lmdb-environment.js';
+import { createEnvironment, LOCK_FILE, type Environment } from './lmdb-environment.js';
+import { DATA_FILE } from './lmdb-file.js';
 
 /** The facts of a finished shard. */
 export interface ShardFacts {
@@ -106,7 +107,6 @@ class LmdbShardWriter implements ShardWriter {
     await this.close();
     const path = join(this.temporary, DATA_FILE);
     await rm(join(this.temporary, LOCK_FILE), { force: true });
-    if (formatVersionOf(path) !== 1) throw new MillraceError('ERR_LMDB_FORMAT', `${path} is not of data format v1`);
     await this.flushed;
     await flush(path);
     return {

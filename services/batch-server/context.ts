@@ -3,6 +3,8 @@ import type { Logger } from '../../lib/platform/logger.js';
 import type { AssemblyPool } from './assembly/assembly-pool.js';
 import type { DatasetStore } from './dataset-store.js';
 import type { ServerMetrics } from './metrics.js';
+import type { Residency } from './residency.js';
+import type { WarmUp } from './warm-up.js';
 import type { StreamRegistry } from './stream-registry.js';
 
 export interface ServerContext {
@@ -11,6 +13,8 @@ export interface ServerContext {
   /** Batches that are assembled ahead for each stream, at most. */
   readonly prefetchBatches: number;
   readonly streams: StreamRegistry;
+  readonly residency: Residency;
+  readonly warmUp: WarmUp;
   readonly metrics: ServerMetrics;
   readonly log: Logger;
   readonly startedAtMs: number;

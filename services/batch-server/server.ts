@@ -9,7 +9,9 @@ import type { ServerContext } from './context.js';
 import { createDatasetStore } from './dataset-store.js';
 import { createServerMetrics } from './metrics.js';
 import { batchServiceDefinition, createBatchService } from './service.js';
-import { createStreamRegistry } from './stream-registry.js';
+import { Residency } from './residency.js';
+import { WarmUp } from './warm-up.js';
+import { StreamRegistry } from './stream-registry.js';
 
 export interface BatchServerOptions extends ListenOptions {
   /** Folder that holds `datasets/`. */
@@ -20,6 +22,8 @@ export interface BatchServerOptions extends ListenOptions {
   readonly memoryBytes?: number | undefined;
   /** Batches that are assembled ahead for each stream, at most. Default 1. */
   readonly prefetchBatches?: number | undefined;
+  /** Read all shards once, when the server has started. Default false. */
+  readonly isWarmed?: boolean | undefined;
   /** libturbojpeg's path, or `none`. Default: where systems keep it. */
   readonly turbojpeg?: string | undefined;
 }
@@ -39,24 +43,37 @@ export class BatchServer {
   private readonly rpc: RpcServer;
   readonly registry = createRegistry();
 
-  private constructor(options: BatchServerOptions, log: Logger) {
+  private warming = Promise.resolve();
+
+  private constructor(
+    private readonly options: BatchServerOptions,
+    log: Logger,
+  ) {
+    // Before there are threads, which would outlive what is thrown.
     const listenOptions = completeListenOptions(options, DEFAULT_PORT);
     const metrics = createServerMetrics(this.registry, {
       memoryBytes: () => this.context.pool.usedBytes,
       heldBytes: () => this.context.pool.heldBytes,
+      memoryLimitBytes: () => this.context.pool.memoryBytes,
     });
+    const store = createDatasetStore(options.root);
     this.context = {
       pool: new AssemblyPool({
         numThreads: options.numThreads ?? defaultThreads(),
         memoryBytes: options.memoryBytes ?? DEFAULT_MEMORY_BYTES,
         turbojpeg: options.turbojpeg,
         log,
-        onAssembled: (seconds) => metrics.frameAssemblySeconds.observe(seconds),
+        onAssembled(seconds, readSeconds) {
+          metrics.frameAssemblySeconds.observe(seconds);
+          metrics.recordReadSeconds.inc(readSeconds);
+        },
         onShared: () => metrics.framesShared.inc(),
       }),
       prefetchBatches: options.prefetchBatches ?? 1,
-      store: createDatasetStore(options.root),
-      streams: createStreamRegistry(),
+      store,
+      residency: new Residency(options.root, store),
+      warmUp: new WarmUp(),
+      streams: new StreamRegistry(metrics, log),
       metrics,
       log,
       startedAtMs: performance.now(),
@@ -68,7 +85,7 @@ export class BatchServer {
       definition: batchServiceDefinition,
       implementation: createBatchService(this.context),
     };
-    this.rpc = new RpcServer(listenOptions, service, this.registry);
+    this.rpc = new RpcServer(listenOptions, service, this.registry, log);
   }
 
   /** Throws UsageError when the options do not go together. */
@@ -89,12 +106,16 @@ export class BatchServer {
   /** Binds the port. Throws ERR_UNAVAILABLE when it is taken. */
   async start(): Promise<void> {
     await this.rpc.start();
+    if (this.options.isWarmed !== true) return;
+    const { store, log, warmUp, draining } = this.context;
+    this.warming = warmUp.run({ root: this.options.root, store, log, signal: draining });
   }
 
   /** Refuses new calls, lets each stream end at a batch, and after `drainMs` cuts what is left. */
   async destroy(): Promise<void> {
     this.draining.abort();
     await this.rpc.close();
+    await this.warming;
     await this.context.pool.close();
     await this.context.store.close();
   }

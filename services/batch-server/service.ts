@@ -1,6 +1,5 @@
 /** The service as grpc-js wants it: one handler an RPC, errors turned into status in one place. */
 import type { ServerWritableStream, ServiceDefinition, UntypedServiceImplementation } from '@grpc/grpc-js';
-import { codeOf } from '../../lib/core/errors.js';
 import { serviceErrorOf } from '../../lib/rpc/grpc-status.js';
 import { takePreFramed, withoutPrefix } from '../../lib/rpc/pre-framed.js';
 import { unary } from '../../lib/rpc/unary.js';
@@ -37,10 +36,8 @@ export function createBatchService(context: ServerContext): UntypedServiceImplem
   return {
     listDatasets: unary<ListDatasetsRequest, ListDatasetsResponse>(log, () => listDatasets(context)),
     getDataset: unary<GetDatasetRequest, GetDatasetResponse>(log, (request) => getDataset(context, request)),
-    getStatus: unary<GetStatusRequest, GetStatusResponse>(log, () => getStatus(context)),
+    getStatus: unary<GetStatusRequest, GetStatusResponse>(log, (request) => getStatus(context, request)),
     streamBatches: (call: ServerWritableStream<StreamBatchesRequest, Buffer>) => {
-      // Later the connection may be gone, and its address with it.
-      const peer = call.getPeer();
       const reason = takePreFramed(call);
       if (reason !== undefined && !isCopyingTold) {
         log.warn({ reason }, 'frames are copied before they are sent');
@@ -49,10 +46,6 @@ export function createBatchService(context: ServerContext): UntypedServiceImplem
       streamBatches(context, call).then(
         () => call.end(),
         (error: unknown) => {
-          const code = codeOf(error) ?? 'ERR_INTERNAL';
-          context.metrics.streamErrors.inc({ code });
-          // A client that goes away is everyday life.
-          log[code === 'ERR_INTERRUPTED' ? 'info' : 'warn']({ err: error, peer, code }, 'stream ended');
           // Not destroy(): a destroyed stream sends no status any more.
           if (!call.cancelled) call.emit('error', serviceErrorOf(error));
         },

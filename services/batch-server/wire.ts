@@ -1,11 +1,15 @@
 /** Sending frames over one call, at the pace at which they leave. */
 import type { ServerWritableStream } from '@grpc/grpc-js';
 import { InterruptedError } from '../../lib/core/errors.js';
+import { sleep } from '../../lib/platform/lifecycle.js';
+import { sendBacklogBytes } from '../../lib/rpc/send-backlog.js';
 import type { StreamBatchesRequest } from '../../protos/gen/millrace/v1/batch.js';
 import type { Frame } from './assembly/frame-line.js';
 
 /** Frames handed to the wire and not yet taken by it: enough to keep it busy, few enough that a slow trainer costs little. */
 const MAX_FRAMES_IN_FLIGHT = 4;
+/** How often a wait is looked at: what the network or the trainer holds up for less is told as the wire's. */
+const SAMPLE_MS = 20;
 
 /** Paces by write callbacks: `call.write` itself would take sixteen frames, whatever their size, before it says no. */
 export interface Wire {
@@ -13,14 +17,16 @@ export interface Wire {
   send(frame: Frame): Promise<void>;
   /** `promise`, but rejects with InterruptedError as soon as the client is gone. */
   unlessGone<T>(promise: Promise<T>): Promise<T>;
+  /** Resolves after that time. Throws InterruptedError as soon as the client is gone. */
+  pause(ms: number): Promise<void>;
   /** Resolves when no frame is in flight any more, or the client is gone. */
   settle(): Promise<void>;
 }
 
-/** @param onWait told how many milliseconds a frame waited for the wire */
+/** @param onWait told what a frame waits for and how many milliseconds more, while it does */
 export function createWire(
   call: ServerWritableStream<StreamBatchesRequest, Buffer>,
-  onWait: (waitedMs: number) => void,
+  onWait: (cause: 'wire' | 'trainer', waitedMs: number) => void,
 ): Wire {
   let numInFlight = 0;
   let wake: (() => void) | undefined;
@@ -41,6 +47,25 @@ export function createWire(
       await new Promise<void>((resolve) => (wake = resolve));
     }
   };
+  const waitForRoom = async (): Promise<void> => {
+    if (numInFlight < MAX_FRAMES_IN_FLIGHT) return;
+    // A wait that is over before anybody looked is that of a wire that moves.
+    let cause: 'wire' | 'trainer' = 'wire';
+    let toldAtMs = performance.now();
+    const tell = (): void => {
+      const now = performance.now();
+      onWait(cause, now - toldAtMs);
+      toldAtMs = now;
+    };
+    const timer = setInterval(() => {
+      cause = sendBacklogBytes(call) === 0 ? 'trainer' : 'wire';
+      tell();
+    }, SAMPLE_MS);
+    await waitUntil(MAX_FRAMES_IN_FLIGHT - 1);
+    clearInterval(timer);
+    tell();
+  };
+  const unlessGone = <T>(promise: Promise<T>): Promise<T> => Promise.race([promise, gone]);
 
   return {
     async send(frame) {
@@ -50,12 +75,18 @@ export function createWire(
         frame.release();
         notify();
       });
-      const beganAtMs = performance.now();
-      await waitUntil(MAX_FRAMES_IN_FLIGHT - 1);
-      onWait(performance.now() - beganAtMs);
+      await waitForRoom();
       if (call.cancelled) throw new InterruptedError('the client is gone');
     },
-    unlessGone: (promise) => Promise.race([promise, gone]),
+    unlessGone,
+    async pause(ms) {
+      const isOver = new AbortController();
+      try {
+        await unlessGone(sleep(ms, isOver.signal));
+      } finally {
+        isOver.abort();
+      }
+    },
     settle: () => waitUntil(0),
   };
 }

@@ -36,10 +36,6 @@ export interface DownloadOptions {
   readonly transfer?: Partial<TransferOptions>;
 }
 
-export interface DatasetDownloadOptions extends DownloadOptions, ArchiveSelection {
-  readonly dataset: Dataset;
-}
-
 export interface ArchiveSelection {
   /** Names of the archives to fetch. Default: all that are not optional. */
   readonly files?: readonly string[] | undefined;
@@ -52,14 +48,6 @@ export interface ArchiveSelection {
 /** In the order of the catalog. */
 export interface DownloadSummary {
   readonly archives: readonly ArchiveSummary[];
-}
-
-/**
- * Brings the archives of a dataset to `<root>/archives`. Throws UsageError when `files` names an archive that the dataset does
- * not have, else as {@link downloadArchives}.
- */
-export async function downloadDataset(options: DatasetDownloadOptions): Promise<DownloadSummary> {
-  return downloadArchives(selectArchives(options.dataset, options), options);
 }
 
 /** The archives that are meant, with their sources; folders are none. Throws UsageError for a name that the dataset does not have. */
@@ -82,7 +70,7 @@ export function selectArchives(dataset: Dataset, selection: ArchiveSelection): A
 }
 
 /**
- * Brings archives to their place, several at a time. One that fails does not stop the others; when all have ended the first
+ * Brings archives to `<root>/archives`, several at a time. One that fails does not stop the others; when all have ended the first
  * failure is thrown, the others have been reported as events `failed`. Throws what {@link downloadArchive} throws.
  */
 export async function downloadArchives(

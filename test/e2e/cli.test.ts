@@ -61,6 +61,8 @@ describe('the program millrace', () => {
       /give --tls-cert and --tls-key, or say --insecure/,
     ],
     ['half a pair of TLS files', ['serve', '--tls-cert', 'x'], 2, /--tls-cert and --tls-key go together/],
+    ['clients to be known without TLS', ['serve', '--tls-client-ca', 'x'], 2, /and --tls-client-ca with them/],
+    ['a token file that is not there', ['serve', '--tokens', '/nowhere/tokens'], 2, /--tokens: cannot read/],
     [
       'an archive that is to be placed by hand',
       ['download', 'ilsvrc2012-sample'],

@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict';
+import { createHash } from 'node:crypto';
 import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { archivePath } from '../../lib/platform/root-layout.js';
@@ -61,6 +62,14 @@ describe('millrace download, from the command line', () => {
     });
   }
 
+  it('takes a SHA-256 beside the MD5, and refuses what does not have it', async () => {
+    const sha256 = createHash('sha256').update(BODY).digest('hex');
+    assert.equal((await download('--cookie', SECRET, '--sha256', sha256.toUpperCase())).code, 0);
+    const { code, last } = await download('--cookie', SECRET, '--sha256', '0'.repeat(64));
+    assert.equal(code, 3);
+    assert.match(String(last?.['message']), /expected SHA-256 0{64}/);
+  });
+
   it('takes a token from a file', async () => {
     const path = join(folder.path, 'token');
     writeFileSync(path, SECRET);
@@ -81,6 +90,7 @@ describe('millrace download, from the command line', () => {
     ['--rate', '0'],
     ['--rate', 'fast'],
     ['--connections', '17'],
+    ['--sha256', MD5],
     ['--header', SECRET],
     ['--header', `Range: ${SECRET}`],
   ]) {

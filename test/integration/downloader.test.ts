@@ -7,7 +7,7 @@ import { pathToFileURL } from 'node:url';
 import { datasetSchema } from '../../lib/catalog/dataset-schema.js';
 import { archivePath, archivesFolder } from '../../lib/platform/root-layout.js';
 import { createArchiveServer } from '../../services/archive-server/archive-server.js';
-import { downloadArchives, downloadDataset, selectArchives } from '../../services/downloader/download-dataset.js';
+import { downloadArchives, selectArchives } from '../../services/downloader/download-dataset.js';
 import { archiveOf, downloadOne, FAST, listeningReporter } from '../fixtures/download-run.js';
 import { md5Of, noise, send } from '../fixtures/odd-server.js';
 import { oddServers } from '../fixtures/odd-servers.js';
@@ -78,7 +78,8 @@ describe('downloading archives', () => {
     const baseUrl = await server.start();
     try {
       const reporter = listeningReporter();
-      const { archives } = await downloadDataset({ dataset, root, baseUrl, reporter, transfer: FAST });
+      const selected = selectArchives(dataset, { baseUrl });
+      const { archives } = await downloadArchives(selected, { root, reporter, transfer: FAST });
       const [summary] = archives;
       assert.deepEqual(placed(), BODY);
       assert.equal(summary.resumedAt.length, 1);

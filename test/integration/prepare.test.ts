@@ -288,7 +288,7 @@ describe('prepare', () => {
     await prepareDataset(as('recut', { splits: ['val'] }), false);
     const digests = await digestTree(splitFolder(root.path, 'recut', 'val'));
     assert.equal(digests['shard-00000/data.mdb'], first['val/shard-00000/data.mdb']);
-    assert.equal(Object.keys(digests).length, 6);
+    assert.equal(Object.keys(digests).length, 7);
   });
 
   it('says what to run when an archive is missing', async () => {

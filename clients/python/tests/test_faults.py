@@ -113,21 +113,34 @@ def test_batches_that_came_before_the_last_server_died_are_still_given(
         assert_same(one, other)
 
 
-def test_closing_cuts_a_wait_for_a_dead_server_short(start_server: StartServer):
+def test_closing_cuts_waits_for_a_dead_server_short(start_server: StartServer):
     server = start_server()
-    gone = threading.Event()
+    gone, ended = threading.Event(), []
     client = millrace.connect(server.address, give_up_seconds=3600, on_reconnect=lambda _: gone.set())
     stream = stream_of(client, epochs=None)
     next(stream)
+
+    def consume():
+        try:
+            list(stream)
+        except millrace.MillraceError as error:
+            ended.append(error.code)
+
+    consumer = threading.Thread(target=consume)
+    consumer.start()
     server.kill()
     gone.wait()
     client.close()
+    consumer.join()
+    assert ended == ["ERR_CLOSED"]
     assert lane_threads() == []
 
 
-def run_python(code: str, *arguments: str) -> subprocess.Popen:
+def run_python(code: str, *arguments: str, may_fork: bool = False) -> subprocess.Popen:
+    """A program that says where it hangs, if it does, and ends; unless it forks, which the watching thread does not survive."""
+    watch = "" if may_fork else "import faulthandler; faulthandler.dump_traceback_later(60, exit=True)\n"
     return subprocess.Popen(
-        [sys.executable, "-c", textwrap.dedent(code), *arguments],
+        [sys.executable, "-c", watch + textwrap.dedent(code), *arguments],
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
@@ -231,6 +244,7 @@ def test_a_forked_process_is_told_what_to_do_and_ends(server):
         print("parent", next(stream).step)
         """,
         server.address,
+        may_fork=True,
     )
     output, errors = process.communicate()
     assert "child 7\nparent 1\n" in output, errors
@@ -244,11 +258,13 @@ def test_a_process_that_forks_before_it_streams_may_stream_in_its_children(serve
         import os, sys, millrace
         client = millrace.connect(sys.argv[1])
         child = os.fork()
-        print(sum(len(batch) for batch in client.stream("noise", "train", 8, epochs=1)), flush=True)
+        # Lines of two processes: each has to be one write.
+        os.write(1, b"%d\\n" % sum(len(batch) for batch in client.stream("noise", "train", 8, epochs=1)))
         if child:
-            print(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]))
+            os.write(1, b"%d\\n" % os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]))
         """,
         server.address,
+        may_fork=True,
     )
     output, errors = process.communicate()
     assert output == "200\n200\n0\n", errors

@@ -121,10 +121,17 @@ def test_a_loop_left_early_is_not_gone_on_with(client, expected):
     stream.close()
 
 
-def test_a_worker_process_is_refused(client):
-    loader = DataLoader(stream_of(client), batch_size=None, num_workers=1)
-    with pytest.raises(RuntimeError, match="num_workers=0"):
-        next(iter(loader))
+def test_a_worker_process_is_refused(server):
+    code = """
+        import sys, torch.utils.data, millrace
+        from millrace.torch import BatchStream
+        stream = BatchStream(millrace.connect(sys.argv[1]), "noise", "train", 32, device="cpu")
+        next(iter(torch.utils.data.DataLoader(stream, batch_size=None, num_workers=1)))
+    """
+    command = [sys.executable, "-c", textwrap.dedent(code), server.address]
+    run = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert run.returncode == 1
+    assert "use DataLoader(stream, batch_size=None, num_workers=0), or no DataLoader" in run.stderr
 
 
 @pytest.mark.parametrize("num_taken", [1, 4, NUM_STEPS, NUM_STEPS + 2])

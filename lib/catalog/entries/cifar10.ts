@@ -16,5 +16,5 @@ export const cifar10: DatasetInput = {
     test: { archive: FILE, prefix: 'cifar10/test/', labels: { from: 'folder' } },
   },
   prepare: { size: 32 },
-  train: { cropSize: 28, batchSize: 100, numSteps: 5_000, learningRate: 0.001 },
+  train: { cropSize: 28, batchSize: 100, numSteps: 6_000, learningRate: 0.02 },
 };

@@ -57,6 +57,8 @@ interface Kitchen {
 
 export class Assembler {
   readonly #bytes: Uint8Array;
+  /** Milliseconds of reading records, of the frame that is being assembled. */
+  #readMs = 0;
   readonly #kitchens = new Map<number, Kitchen>();
 
   constructor(
@@ -77,6 +79,7 @@ export class Assembler {
   /** Assembles a frame at its place. Never throws: a record that cannot be had is told in the answer. */
   async assemble(job: FrameMessage): Promise<FrameDone | FrameFailed> {
     const beganAtMs = performance.now();
+    this.#readMs = 0;
     const { jobId, request, target } = job;
     const kitchen = this.#kitchens.get(job.recipeId);
     if (kitchen === undefined) return { jobId, place: 0, reason: `there is no recipe ${job.recipeId}` };
@@ -98,7 +101,8 @@ export class Assembler {
     const numBytes = frameBytes(layout, ids.length);
     const header = headerOf(recipe, request, windows, labels);
     const begin = writeHeader(this.#bytes.subarray(target, target + numBytes), layout, header);
-    return { jobId, begin, end: numBytes, seconds: (performance.now() - beganAtMs) / 1000 };
+    const seconds = (performance.now() - beganAtMs) / 1000;
+    return { jobId, begin, end: numBytes, seconds, readSeconds: this.#readMs / 1000 };
   }
 
   /** Augments the pixels at `at` if need be, and places their window. */
@@ -117,7 +121,9 @@ export class Assembler {
   #read(job: FrameMessage, i: number, kitchen: Kitchen): Source | Promise<Source> {
     const room = job.staging + scratchRoom(kitchen.recipe) + augmentedRoom(kitchen.recipe);
     const record = this.#bytes.subarray(room, room + job.lengths[i]);
+    const beganAtMs = performance.now();
     readExactly('the shard', job.descriptors[i], record, job.offsets[i]);
+    this.#readMs += performance.now() - beganAtMs;
     const datum = decodeDatum(record);
     const { label } = datum;
     if (!datum.isEncoded) {

@@ -100,7 +100,7 @@ export class AssemblyCrew {
   async close(): Promise<void> {
     this.#isClosed = true;
     const members = this.#members.splice(0);
-    await Promise.all(members.map(({ worker }) => worker.terminate()));
+    await Promise.all(members.map(({ worker }) => end(worker)));
     for (const { jobs } of members) for (const finish of jobs.values()) finish(undefined);
     this.#options.onChange();
   }
@@ -165,4 +165,14 @@ export class AssemblyCrew {
     for (const finish of lost) finish(undefined);
     this.#options.onChange();
   }
+}
+
+/** Ends a thread in order. Terminated while it loads a native library, it would take the process with it. */
+function end(worker: Worker): Promise<void> {
+  return new Promise((resolve) => {
+    worker.once('exit', () => resolve());
+    worker.ref();
+    const message: ToThread = { kind: 'end' };
+    worker.postMessage(message);
+  });
 }

@@ -21,7 +21,8 @@ export interface AssemblyPoolOptions {
   readonly memoryBytes: number;
   readonly turbojpeg: string | undefined;
   readonly log: Logger;
-  readonly onAssembled: (seconds: number) => void;
+  /** Told how long a frame took, and how much of that was reading its records. */
+  readonly onAssembled: (seconds: number, readSeconds: number) => void;
   /** Called for a frame that a stream gets and that another one asked for before it. */
   readonly onShared: () => void;
 }
@@ -60,6 +61,11 @@ export class AssemblyPool implements LinePool {
       release: (extent) => this.#memory.release(extent),
       onChange: () => this.schedule(),
     });
+  }
+
+  /** Bytes of memory in all. */
+  get memoryBytes(): number {
+    return this.#memory.numBytes;
   }
 
   /** Bytes of memory that are not free, frames that are kept for others included. */
@@ -185,8 +191,8 @@ export class AssemblyPool implements LinePool {
         const id = frame.request.ids[answer.place];
         this.#store.fail(frame, new MillraceError('ERR_SHARD_CORRUPT', `${path}, sample ${id}: ${answer.reason}`));
       } else {
-        this.#options.onAssembled(answer.seconds);
-        this.#store.finish(frame, answer.begin, answer.end);
+        this.#options.onAssembled(answer.seconds, answer.readSeconds);
+        this.#store.finish(frame, answer);
       }
       this.schedule();
     });

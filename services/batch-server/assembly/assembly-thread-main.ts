@@ -13,6 +13,7 @@ parentPort?.on('message', (message: ToThread) => {
   last = last.then(async () => {
     if (message.kind === 'recipe') assembler.learn(message);
     else if (message.kind === 'forget') assembler.forget(message.recipeId);
+    else if (message.kind === 'end') parentPort?.close();
     else parentPort?.postMessage(await assembler.assemble(message));
   });
 });

@@ -44,7 +44,7 @@ export function headerOf(
     ),
     mix: ids.flatMap((id, i) => {
       const draw = mixOf(transform, shape, seed, epochs[i], id);
-      return draw === undefined ? [] : [{ lambda: draw.lambda, ...(draw.box ?? NO_BOX) }];
+      return draw === undefined ? [] : [{ ownShare: draw.lambda, ...(draw.box ?? NO_BOX) }];
     }),
   };
 }

@@ -21,6 +21,8 @@ export interface LineSource {
 export interface Frame {
   /** gRPC's prefix and an encoded BatchFrame: memory of the pool, as it is until it is released. */
   readonly message: Buffer;
+  /** Share of its assembly that went into reading records, [0, 1]. */
+  readonly readShare: number;
   release(): void;
 }
 
@@ -65,7 +67,8 @@ export class FrameLine implements FrameUser {
     if (frame.state === 'wanted') this.#wanted.push(frame);
     this.pool.schedule();
     await frame.isReady;
-    return { message: frame.message, release: () => this.#release(frame) };
+    const { message, readShare } = frame;
+    return { message, readShare, release: () => this.#release(frame) };
   }
 
   /** Gives back all that it has or asked for. Resolves when no thread works for it any more. */

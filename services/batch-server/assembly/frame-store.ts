@@ -3,7 +3,7 @@
  * room is needed, for those who come a little later.
  */
 import { grains, type Extent, type FrameMemory } from './frame-memory.js';
-import type { FrameRequest } from './messages.js';
+import type { FrameDone, FrameRequest } from './messages.js';
 
 /** A frame on its way, or there. */
 export interface StoredFrame {
@@ -18,6 +18,8 @@ export interface StoredFrame {
   extent: Extent | undefined;
   /** The message, once it is there: prefix, header and samples. */
   message: Buffer;
+  /** Share of its assembly that went into reading records, once it is there. */
+  readShare: number;
   /** How often a thread died over it. */
   numDeaths: number;
   readonly users: Set<FrameUser>;
@@ -56,7 +58,7 @@ export class FrameStore {
       promise.catch(() => undefined);
       frame = {
         ...{ key, recipeId, request, numBytes: grains(numBytes) },
-        ...{ state: 'wanted', extent: undefined, message: NO_MESSAGE, numDeaths: 0 },
+        ...{ state: 'wanted', extent: undefined, message: NO_MESSAGE, readShare: 0, numDeaths: 0 },
         ...{ users: new Set(), isReady: promise, settle },
       };
       this.#frames.set(key, frame);
@@ -85,10 +87,11 @@ export class FrameStore {
     return true;
   }
 
-  /** Whoever waits for the frame gets it; `begin` and `end` of the message are offsets in its memory. */
-  finish(frame: StoredFrame, begin: number, end: number): void {
+  /** Whoever waits for the frame gets it, as a thread has made it. */
+  finish(frame: StoredFrame, { begin, end, seconds, readSeconds }: FrameDone): void {
     if (frame.extent === undefined) throw new RangeError('expected a frame with memory');
     frame.message = Buffer.from(this.memory.memory.buffer, frame.extent.begin + begin, end - begin);
+    frame.readShare = seconds > 0 ? Math.min(1, readSeconds / seconds) : 0;
     frame.state = 'ready';
     frame.settle.resolve();
     this.#keepIfNobodys(frame);

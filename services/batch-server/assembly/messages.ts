@@ -56,15 +56,21 @@ export interface FrameMessage {
   readonly stagingBytes: number;
 }
 
-export type ToThread = RecipeMessage | ForgetMessage | FrameMessage;
+/** The thread ends when it has done what it was told before. */
+export interface EndMessage {
+  readonly kind: 'end';
+}
+
+export type ToThread = RecipeMessage | ForgetMessage | FrameMessage | EndMessage;
 
 export interface FrameDone {
   readonly jobId: number;
   /** Where in the frame's memory the message begins and ends. */
   readonly begin: number;
   readonly end: number;
-  /** Seconds of work. */
+  /** Seconds of work, and those of them that went into reading records. */
   readonly seconds: number;
+  readonly readSeconds: number;
 }
 
 export interface FrameFailed {

@@ -7,8 +7,9 @@ import type { ServerContext } from '../context.js';
 import { frameRequests, type PlannedFrame } from '../frame-requests.js';
 import { planStream, type StreamPlan } from '../stream-request.js';
 import { openStreamSource, sourceNames, type StreamSource } from '../stream-source.js';
-import type { StreamEntry } from '../stream-registry.js';
+import { StreamEntry } from '../stream-entry.js';
 import { createWire } from '../wire.js';
+import { holderOf } from '../../../lib/rpc/guard.js';
 
 /** Frames that a stream asks for ahead at least, however small its prefetch: those on the wire, and work for the threads. */
 const MIN_FRAMES_AHEAD = 4;
@@ -21,32 +22,45 @@ type Call = ServerWritableStream<StreamBatchesRequest, Buffer>;
  * ERR_SHARD_CORRUPT when a record cannot be had; ERR_UNAVAILABLE when the server drains; ERR_INTERRUPTED when the client is gone.
  */
 export async function streamBatches(context: ServerContext, call: Call): Promise<void> {
-  const { request } = call;
+  const { streams } = context;
+  // Later the connection may be gone, and its address with it.
+  const asked = { peer: call.getPeer(), token: holderOf(call)?.name, ...sourceNames(call.request) };
+  const opened = await open(context, call.request).catch((error: unknown) => {
+    streams.refuse(asked, error);
+    throw error;
+  });
+  const { source, plan, line } = opened;
+  const run = JSON.stringify([source.version, call.request.seed, call.request.globalBatchSize]);
+  const entry = new StreamEntry({ ...asked, run, slice: plan.slice, planner: plan.planner }, plan.from);
+  streams.add(entry);
+  let cause: unknown;
+  try {
+    await sendFrames(context, call, entry, plan, line);
+  } catch (error) {
+    cause = error;
+    throw error;
+  } finally {
+    // Also waits for threads that still read records of this source.
+    await line.close();
+    streams.remove(entry, cause);
+    await source.release();
+  }
+}
+
+interface OpenStream {
+  readonly source: StreamSource;
+  readonly plan: StreamPlan;
+  readonly line: FrameLine;
+}
+
+async function open(context: ServerContext, request: StreamBatchesRequest): Promise<OpenStream> {
   const source = await openStreamSource(context.store, request);
-  const entry: StreamEntry = {
-    peer: call.getPeer(),
-    ...sourceNames(request),
-    slice: { rank: request.rank, worldSize: Math.max(1, request.worldSize) },
-    position: { epoch: request.epoch, step: request.step },
-    batchesSent: 0,
-    openedAtMs: performance.now(),
-    wireWaitMs: 0,
-  };
-  context.streams.add(entry);
-  context.metrics.streamsActive.inc();
   try {
     const plan = await planStream(request, source.splits);
-    const line = openLine(context, source, plan, request.seed);
-    try {
-      await sendFrames(context, call, entry, plan, line);
-    } finally {
-      // Also waits for threads that still read records of this source.
-      await line.close();
-    }
-  } finally {
-    context.streams.remove(entry);
-    context.metrics.streamsActive.dec();
+    return { source, plan, line: openLine(context, source, plan, request.seed) };
+  } catch (error) {
     await source.release();
+    throw error;
   }
 }
 
@@ -71,14 +85,12 @@ async function sendFrames(
   plan: StreamPlan,
   line: FrameLine,
 ): Promise<void> {
-  const { metrics, streams } = context;
+  const { streams } = context;
+  const holder = holderOf(call);
   const { samplesPerFrame } = line.layout;
   const framesPerBatch = Math.ceil(line.source.batchSize / samplesPerFrame);
   const maxAhead = Math.max(MIN_FRAMES_AHEAD, Math.ceil(context.prefetchBatches * framesPerBatch));
-  const wire = createWire(call, (waitedMs) => {
-    entry.wireWaitMs += waitedMs;
-    metrics.wireWaitSeconds.inc(waitedMs / 1000);
-  });
+  const wire = createWire(call, (cause, waitedMs) => streams.waited(entry, cause, waitedMs));
   const requests = frameRequests(plan, samplesPerFrame);
   const ahead: { readonly planned: PlannedFrame; readonly frame: Promise<Frame> }[] = [];
   try {
@@ -97,13 +109,18 @@ async function sendFrames(
         throw new MillraceError('ERR_UNAVAILABLE', 'this server is going away; go on with another one');
       }
       entry.position = next.planned.position;
+      const beganAtMs = performance.now();
       const frame = await wire.unlessGone(next.frame);
+      const waitedMs = performance.now() - beganAtMs;
+      streams.waited(entry, 'disk', waitedMs * frame.readShare);
+      streams.waited(entry, 'assembly', waitedMs * (1 - frame.readShare));
+      // Once it is sent, its memory may be another frame's.
+      const numBytes = frame.message.length;
       await wire.send(frame);
-      streams.countFrame(frame.message.length);
-      metrics.bytesSent.inc(frame.message.length);
-      if (!next.planned.isEndOfBatch) continue;
-      streams.countBatch(entry);
-      metrics.batchesSent.inc();
+      streams.sentFrame(entry, next.planned.request.ids.length, numBytes);
+      if (next.planned.isEndOfBatch) streams.sentBatch(entry);
+      const pauseMs = holder?.waitAfter(numBytes) ?? 0;
+      if (pauseMs > 0) await wire.pause(pauseMs);
     }
   } finally {
     // What is in flight is still being read from the line's memory.

@@ -1,32 +1,22 @@
 /** A download that a service makes for us: asked for, watched, and told as if it were made here. */
-import { credentials } from '@grpc/grpc-js';
 import type { Archive } from '../../../lib/catalog/dataset-schema.js';
 import { backoffMs } from '../../../lib/core/backoff.js';
 import { InterruptedError, MillraceError, type ErrorCode } from '../../../lib/core/errors.js';
 import { sleep } from '../../../lib/platform/lifecycle.js';
 import { formatDuration, type Reporter } from '../../../lib/platform/progress.js';
 import { toRpcError } from '../../../lib/rpc/rpc-error.js';
-import {
-  AddRequest,
-  DownloadServiceClient,
-  JobState,
-  type Job,
-  type WatchResponse,
-} from '../../../protos/gen/millrace/v1/download.js';
+import { AddRequest, JobState, type Job, type WatchResponse } from '../../../protos/gen/millrace/v1/download.js';
 import type { ArchiveSummary, DownloadSummary } from '../download-dataset.js';
 import { createProgressBoard, type ProgressBoard } from '../progress-board.js';
+import { dial, type ServiceAccess, type ServiceConnection } from './dial.js';
 
-export interface ServiceDownloadOptions {
-  /** `host:port` of the service. */
-  readonly service: string;
+export interface ServiceDownloadOptions extends ServiceAccess {
   readonly archives: readonly Archive[];
   readonly reporter: Reporter;
   /** Higher goes first. Default 0. */
   readonly priority?: number;
   /** Aborting it ends the watching, not the download. */
   readonly signal?: AbortSignal | undefined;
-  /** PEM text of the certificate authority of the service. Undefined: no TLS. */
-  readonly tls?: { readonly rootCertificates: Buffer } | undefined;
   /** Tries in a row to reach the service. Default 10, with the waits of {@link backoffMs} between them: about a minute. */
   readonly maxAttempts?: number;
 }
@@ -39,10 +29,9 @@ export interface ServiceDownloadOptions {
  * aborted or somebody cancels a job at the service, ERR_UNAVAILABLE when the service cannot be reached.
  */
 export async function downloadThroughService(options: ServiceDownloadOptions): Promise<DownloadSummary> {
-  const { service, archives, tls, reporter, signal, maxAttempts = 10 } = options;
+  const { service, archives, reporter, signal, maxAttempts = 10 } = options;
   const board = createProgressBoard(archives, reporter);
-  const channel = tls === undefined ? credentials.createInsecure() : credentials.createSsl(tls.rootCertificates);
-  const client = new DownloadServiceClient(service, channel, {
+  const connection = dial(options, {
     // A service that vanished without a word is noticed.
     'grpc.keepalive_time_ms': 30_000,
     'grpc.keepalive_timeout_ms': 20_000,
@@ -54,8 +43,8 @@ export async function downloadThroughService(options: ServiceDownloadOptions): P
     for (let attempt = 0; ; attempt++) {
       const heard = new Map<string, Job>();
       try {
-        await add(client, options);
-        await watch(client, options, board, heard);
+        await add(connection, options);
+        await watch(connection, options, board, heard);
         return summaryOf(options, heard);
       } catch (thrown) {
         const error = toRpcError(thrown, service);
@@ -69,7 +58,7 @@ export async function downloadThroughService(options: ServiceDownloadOptions): P
       if (signal?.aborted === true) throw detached();
     }
   } finally {
-    client.close();
+    connection.client.close();
   }
 }
 
@@ -77,7 +66,8 @@ function detached(): InterruptedError {
   return new InterruptedError('no longer watching; the service goes on with the download');
 }
 
-async function add(client: DownloadServiceClient, { archives, priority = 0 }: ServiceDownloadOptions): Promise<void> {
+async function add({ client, metadata }: ServiceConnection, options: ServiceDownloadOptions): Promise<void> {
+  const { archives, priority = 0 } = options;
   const dataset = { name: 'archives', about: 'sent by a client', archives, splits: {} };
   const request = AddRequest.fromPartial({
     datasetJson: JSON.stringify(dataset),
@@ -86,18 +76,19 @@ async function add(client: DownloadServiceClient, { archives, priority = 0 }: Se
     priority,
   });
   await new Promise<void>((resolve, reject) => {
-    client.add(request, (error) => (error === null ? resolve() : reject(error)));
+    client.add(request, metadata, (error) => (error === null ? resolve() : reject(error)));
   });
 }
 
 /** Fills `heard` with the jobs as they are, until all have ended. */
 async function watch(
-  client: DownloadServiceClient,
-  { archives, reporter, signal }: ServiceDownloadOptions,
+  { client, metadata }: ServiceConnection,
+  options: ServiceDownloadOptions,
   board: ProgressBoard,
   heard: Map<string, Job>,
 ): Promise<void> {
-  const call = client.watch({ files: archives.map(({ file }) => file) });
+  const { archives, reporter, signal } = options;
+  const call = client.watch({ files: archives.map(({ file }) => file) }, metadata);
   const cancel = (): void => call.cancel();
   signal?.addEventListener('abort', cancel, { once: true });
   if (signal?.aborted === true) cancel();

@@ -44,7 +44,7 @@ export class DownloadServer {
       definition: DownloadServiceService,
       implementation: createDownloadService({ queue, log, draining: draining.signal }),
     };
-    const rpc = new RpcServer(listen, service, registry);
+    const rpc = new RpcServer(listen, service, registry, log);
     const server = new DownloadServer(queue, rpc, draining);
     try {
       await rpc.start();

@@ -84,7 +84,7 @@ export function createBatchDecoder(
       batch.labels.set(frame.labels, numTaken);
       for (let i = 0; i < numSamples; i++) batch.isValid[numTaken + i] = (frame.flags[i] & FLAG_PADDING) === 0 ? 1 : 0;
       readPixels(batch.images.subarray(numTaken * elements, (numTaken + numSamples) * elements), frame);
-      for (const { lambda, ...box } of frame.mix) mix.push({ lambda, box: box.bottom > 0 ? box : undefined });
+      for (const { ownShare: lambda, ...box } of frame.mix) mix.push({ lambda, box: box.bottom > 0 ? box : undefined });
       numTaken += numSamples;
       return numTaken === frame.batchSize ? finish(batch) : undefined;
     },

@@ -3,6 +3,7 @@ import type { BlockShape, Shuffle } from '../../../lib/core/arrangement.js';
 import type { EndOfEpoch } from '../../../lib/core/batch-plan.js';
 import type { BackoffOptions } from '../../../lib/core/backoff.js';
 import { UsageError } from '../../../lib/core/errors.js';
+import { isLoopbackAddress } from '../../../lib/core/loopback.js';
 import { completeTransform, type TransformOptions } from '../../../lib/core/presets.js';
 import type { Transform } from '../../../lib/core/transform.js';
 import type { StreamPosition } from './batch.js';
@@ -128,12 +129,10 @@ export type CompleteStreamOptions = Required<
   readonly signal: AbortSignal | undefined;
 };
 
-const LOOPBACK = /^(127\.\d+\.\d+\.\d+|localhost|\[::1\]):\d+$/;
-
 /** Throws UsageError naming the option. */
 export function checkConnectOptions({ servers, tls, token }: ConnectOptions): void {
   if (servers.length === 0) throw new UsageError('servers', 'servers: expected at least one host:port');
-  const far = servers.find((server) => !LOOPBACK.test(server));
+  const far = servers.find((server) => !isLoopbackAddress(server));
   if (token !== undefined && tls === undefined && far !== undefined) {
     throw new UsageError('token', `token: it would go to ${far} in the clear; give tls as well`);
   }

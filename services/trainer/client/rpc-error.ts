@@ -7,6 +7,8 @@ const CODE_OF: Partial<Record<status, ErrorCode>> = {
   [status.OUT_OF_RANGE]: 'ERR_OUT_OF_RANGE',
   [status.FAILED_PRECONDITION]: 'ERR_VERSION_CHANGED',
   [status.DATA_LOSS]: 'ERR_SHARD_CORRUPT',
+  [status.UNAUTHENTICATED]: 'ERR_UNAUTHENTICATED',
+  [status.RESOURCE_EXHAUSTED]: 'ERR_OVER_LIMIT',
 };
 
 /** Status codes after which another server, or the same one later, may serve: the data is the same everywhere. */

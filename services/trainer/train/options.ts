@@ -47,7 +47,7 @@ export interface TrainResult {
   readonly accuracy: Evaluation;
   /** Images learnt from per second in this process, tests and checkpoints left out; 0 when there was no step left to do. */
   readonly imagesPerSecond: number;
-  /** Share of that time spent waiting for data, `[0, 1]`: the data stall. */
+  /** Share of that time spent waiting for data after the first batch, `[0, 1]`: the data stall. */
   readonly waitShare: number;
   /** Losses by step of the whole run, as the log has them. */
   readonly losses: readonly number[];

@@ -32,6 +32,7 @@ export interface RunLog {
   /** Losses by step as they stand in the file, in order. */
   readonly losses: readonly { readonly runStep: number; readonly loss: number }[];
   step(row: StepRow): Promise<void>;
+  /** The accuracy after a step; told again, by a run that was resumed there, it stands already. */
   test(runStep: number, accuracy: Evaluation): Promise<void>;
   close(): Promise<void>;
 }
@@ -47,6 +48,7 @@ export async function openRunLog(path: string, runStep: number): Promise<RunLog>
     const [step, , loss] = row.split(',');
     return loss === '' ? [] : [{ runStep: Number(step), loss: Number(loss) }];
   });
+  const tested = new Set(rows.map((row) => row.split(',')).flatMap(([step, , loss]) => (loss === '' ? [step] : [])));
   const file = await open(path, 'a');
   const append = async (cells: readonly (number | string)[]): Promise<void> => {
     try {
@@ -61,7 +63,10 @@ export async function openRunLog(path: string, runStep: number): Promise<RunLog>
       losses.push({ runStep: step, loss });
       await append([step, epoch, loss, learningRate, waitMs.toFixed(1), workMs.toFixed(1), '', '', '']);
     },
-    test: (step, { loss, top1, top5 }) => append([step, '', '', '', '', '', loss, top1, top5]),
+    async test(step, { loss, top1, top5 }) {
+      if (!tested.has(String(step))) await append([step, '', '', '', '', '', loss, top1, top5]);
+      tested.add(String(step));
+    },
     close: () => file.close(),
   };
 }

@@ -154,9 +154,10 @@ async function run(
 
   try {
     if (progress.runStep < numSteps) {
-      stopwatch.beginWait();
       for await (const batch of options.openStream(progress.position)) {
-        stopwatch.endWait();
+        // Until its first batch comes, a run is starting up, not stalled.
+        if (progress === begin) stopwatch.beginWait();
+        else stopwatch.endWait();
         if (await learn(batch)) {
           if (isDue(progress.runStep, options.snapshotEvery)) await save();
           if (isDue(progress.runStep, options.testEvery)) await test();

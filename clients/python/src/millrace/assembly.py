@@ -7,6 +7,8 @@ from collections import deque
 
 from millrace.batch import Batch, BatchMaker
 
+_WAKE_SECONDS = 1.0
+
 
 class _Slot:
     __slots__ = ("batch", "num_lanes_left")
@@ -71,7 +73,9 @@ class Assembly:
         Raises what a lane failed with.
         """
         with self._changed:
-            self._changed.wait_for(self._is_decided)
+            # A Ctrl-C that comes just before the wait does not end it: Python looks again whenever it wakes.
+            while not self._changed.wait_for(self._is_decided, timeout=_WAKE_SECONDS):
+                pass
             if self._slots and self._slots[0].num_lanes_left == 0:
                 self._first += 1
                 self._changed.notify_all()

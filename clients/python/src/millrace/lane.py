@@ -65,6 +65,8 @@ class Lane(threading.Thread):
             finally:
                 # Also when the reader stopped early: frees what the server holds for this stream.
                 call.cancel()
+                # A call that is deleted only as the interpreter ends may wait for a lock of gRPC's thread, which has stopped by then.
+                self._call = None
         if not (self._is_cancelled or self._is_at_end()):
             raise MillraceError(
                 "ERR_UNAVAILABLE", f"server {connection.server} ended the stream early", is_retryable=True

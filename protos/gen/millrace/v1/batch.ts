@@ -355,7 +355,7 @@ export interface BatchFrame {
   epochDigest: string;
   /**
    * With Transform.mixing: what the client is to do with each sample and its partner, sample i XOR 1 of the batch, after mean, scale
-   * and std. Picture and label become lambda · own + (1 - lambda) · partner's.
+   * and std. Picture and label become own_share · own + (1 - own_share) · partner's.
    */
   mix: MixPlan[];
   /** Samples one after the other, each `sample_shape` long. Last, so that header and pixels are one buffer. */
@@ -365,7 +365,7 @@ export interface BatchFrame {
 /** How one sample is mixed with its partner. */
 export interface MixPlan {
   /** Share of the sample's own label, and with mixup of its own picture. */
-  lambda: number;
+  ownShare: number;
   /** With cutmix: rows [top, bottom) and columns [left, right) of the picture are the partner's. All 0 with mixup. */
   top: number;
   left: number;
@@ -374,6 +374,8 @@ export interface MixPlan {
 }
 
 export interface GetStatusRequest {
+  /** Whether to find out how much of each split lies in memory, which takes a look at every shard: at most every ten seconds. */
+  residency: boolean;
 }
 
 export interface GetStatusResponse {
@@ -384,6 +386,26 @@ export interface GetStatusResponse {
   streams: StreamStatus[];
   batchesSent: number;
   bytesSent: number;
+  /** Of the last ten seconds. */
+  imagesPerSecond: number;
+  bytesPerSecond: number;
+  /** Memory for batches of all streams: in use, frames included that are kept for streams to come, and in all. */
+  memoryUsedBytes: number;
+  memoryLimitBytes: number;
+  /** With `residency`, where the server's system can tell: the splits that it can serve. */
+  splits: SplitStatus[];
+  /** Bytes of shards that the server reads at its start (--warm): read so far, and in all. */
+  warmBytesDone: number;
+  warmBytesTotal: number;
+}
+
+export interface SplitStatus {
+  dataset: string;
+  split: string;
+  version: string;
+  /** Of its shards' files: in all, and of them in the page cache. */
+  bytes: number;
+  residentBytes: number;
 }
 
 /** One open stream. */
@@ -396,8 +418,26 @@ export interface StreamStatus {
   epoch: number;
   step: number;
   batchesSent: number;
-  /** Share of the stream's life spent waiting for the wire (a slow trainer or network), [0, 1]. */
+  /**
+   * Shares of the stream's life, [0, 1], spent waiting for what holds it up. What is left is sending, and a token's rate.
+   * The network: it takes bytes more slowly than they come.
+   */
   wireWaitRatio: number;
+  /** Reading the records of its next frame, and making the frame, the turns of other streams included. */
+  diskWaitRatio: number;
+  assemblyWaitRatio: number;
+  /** The trainer: it does not read. */
+  trainerWaitRatio: number;
+  /** Of the last ten seconds. */
+  imagesPerSecond: number;
+  bytesPerSecond: number;
+  /** Steps behind the stream of the same version, seed and global batch that is furthest. */
+  lagSteps: number;
+  /** Name of the token that it was opened with. */
+  token: string;
+  imagesSent: number;
+  bytesSent: number;
+  openSeconds: number;
 }
 
 function createBaseListDatasetsRequest(): ListDatasetsRequest {
@@ -2430,13 +2470,13 @@ export const BatchFrame: MessageFns<BatchFrame> = {
 };
 
 function createBaseMixPlan(): MixPlan {
-  return { lambda: 0, top: 0, left: 0, bottom: 0, right: 0 };
+  return { ownShare: 0, top: 0, left: 0, bottom: 0, right: 0 };
 }
 
 export const MixPlan: MessageFns<MixPlan> = {
   encode(message: MixPlan, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
-    if (message.lambda !== 0) {
-      writer.uint32(13).float(message.lambda);
+    if (message.ownShare !== 0) {
+      writer.uint32(13).float(message.ownShare);
     }
     if (message.top !== 0) {
       writer.uint32(16).uint32(message.top);
@@ -2471,7 +2511,7 @@ export const MixPlan: MessageFns<MixPlan> = {
               break;
             }
 
-            message.lambda = reader.float();
+            message.ownShare = reader.float();
             continue;
           }
           case 2: {
@@ -2523,7 +2563,7 @@ export const MixPlan: MessageFns<MixPlan> = {
   },
   fromPartial(object: DeepPartial<MixPlan>): MixPlan {
     const message = createBaseMixPlan();
-    message.lambda = object.lambda ?? 0;
+    message.ownShare = object.ownShare ?? 0;
     message.top = object.top ?? 0;
     message.left = object.left ?? 0;
     message.bottom = object.bottom ?? 0;
@@ -2533,11 +2573,14 @@ export const MixPlan: MessageFns<MixPlan> = {
 };
 
 function createBaseGetStatusRequest(): GetStatusRequest {
-  return {};
+  return { residency: false };
 }
 
 export const GetStatusRequest: MessageFns<GetStatusRequest> = {
-  encode(_: GetStatusRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+  encode(message: GetStatusRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.residency !== false) {
+      writer.uint32(8).bool(message.residency);
+    }
     return writer;
   },
 
@@ -2554,6 +2597,14 @@ export const GetStatusRequest: MessageFns<GetStatusRequest> = {
       while (reader.pos < end) {
         const tag = reader.uint32();
         switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 8) {
+              break;
+            }
+
+            message.residency = reader.bool();
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -2569,14 +2620,29 @@ export const GetStatusRequest: MessageFns<GetStatusRequest> = {
   create(base?: DeepPartial<GetStatusRequest>): GetStatusRequest {
     return GetStatusRequest.fromPartial(base ?? {});
   },
-  fromPartial(_: DeepPartial<GetStatusRequest>): GetStatusRequest {
+  fromPartial(object: DeepPartial<GetStatusRequest>): GetStatusRequest {
     const message = createBaseGetStatusRequest();
+    message.residency = object.residency ?? false;
     return message;
   },
 };
 
 function createBaseGetStatusResponse(): GetStatusResponse {
-  return { serverVersion: "", uptimeSeconds: 0, isDraining: false, streams: [], batchesSent: 0, bytesSent: 0 };
+  return {
+    serverVersion: "",
+    uptimeSeconds: 0,
+    isDraining: false,
+    streams: [],
+    batchesSent: 0,
+    bytesSent: 0,
+    imagesPerSecond: 0,
+    bytesPerSecond: 0,
+    memoryUsedBytes: 0,
+    memoryLimitBytes: 0,
+    splits: [],
+    warmBytesDone: 0,
+    warmBytesTotal: 0,
+  };
 }
 
 export const GetStatusResponse: MessageFns<GetStatusResponse> = {
@@ -2598,6 +2664,27 @@ export const GetStatusResponse: MessageFns<GetStatusResponse> = {
     }
     if (message.bytesSent !== 0) {
       writer.uint32(48).uint64(message.bytesSent);
+    }
+    if (message.imagesPerSecond !== 0) {
+      writer.uint32(57).double(message.imagesPerSecond);
+    }
+    if (message.bytesPerSecond !== 0) {
+      writer.uint32(65).double(message.bytesPerSecond);
+    }
+    if (message.memoryUsedBytes !== 0) {
+      writer.uint32(72).uint64(message.memoryUsedBytes);
+    }
+    if (message.memoryLimitBytes !== 0) {
+      writer.uint32(80).uint64(message.memoryLimitBytes);
+    }
+    for (const v of message.splits) {
+      SplitStatus.encode(v!, writer.uint32(90).fork()).join();
+    }
+    if (message.warmBytesDone !== 0) {
+      writer.uint32(96).uint64(message.warmBytesDone);
+    }
+    if (message.warmBytesTotal !== 0) {
+      writer.uint32(104).uint64(message.warmBytesTotal);
     }
     return writer;
   },
@@ -2663,6 +2750,62 @@ export const GetStatusResponse: MessageFns<GetStatusResponse> = {
             message.bytesSent = longToNumber(reader.uint64());
             continue;
           }
+          case 7: {
+            if (tag !== 57) {
+              break;
+            }
+
+            message.imagesPerSecond = reader.double();
+            continue;
+          }
+          case 8: {
+            if (tag !== 65) {
+              break;
+            }
+
+            message.bytesPerSecond = reader.double();
+            continue;
+          }
+          case 9: {
+            if (tag !== 72) {
+              break;
+            }
+
+            message.memoryUsedBytes = longToNumber(reader.uint64());
+            continue;
+          }
+          case 10: {
+            if (tag !== 80) {
+              break;
+            }
+
+            message.memoryLimitBytes = longToNumber(reader.uint64());
+            continue;
+          }
+          case 11: {
+            if (tag !== 90) {
+              break;
+            }
+
+            message.splits.push(SplitStatus.decode(reader, reader.uint32()));
+            continue;
+          }
+          case 12: {
+            if (tag !== 96) {
+              break;
+            }
+
+            message.warmBytesDone = longToNumber(reader.uint64());
+            continue;
+          }
+          case 13: {
+            if (tag !== 104) {
+              break;
+            }
+
+            message.warmBytesTotal = longToNumber(reader.uint64());
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -2686,6 +2829,116 @@ export const GetStatusResponse: MessageFns<GetStatusResponse> = {
     message.streams = object.streams?.map((e) => StreamStatus.fromPartial(e)) || [];
     message.batchesSent = object.batchesSent ?? 0;
     message.bytesSent = object.bytesSent ?? 0;
+    message.imagesPerSecond = object.imagesPerSecond ?? 0;
+    message.bytesPerSecond = object.bytesPerSecond ?? 0;
+    message.memoryUsedBytes = object.memoryUsedBytes ?? 0;
+    message.memoryLimitBytes = object.memoryLimitBytes ?? 0;
+    message.splits = object.splits?.map((e) => SplitStatus.fromPartial(e)) || [];
+    message.warmBytesDone = object.warmBytesDone ?? 0;
+    message.warmBytesTotal = object.warmBytesTotal ?? 0;
+    return message;
+  },
+};
+
+function createBaseSplitStatus(): SplitStatus {
+  return { dataset: "", split: "", version: "", bytes: 0, residentBytes: 0 };
+}
+
+export const SplitStatus: MessageFns<SplitStatus> = {
+  encode(message: SplitStatus, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.dataset !== "") {
+      writer.uint32(10).string(message.dataset);
+    }
+    if (message.split !== "") {
+      writer.uint32(18).string(message.split);
+    }
+    if (message.version !== "") {
+      writer.uint32(26).string(message.version);
+    }
+    if (message.bytes !== 0) {
+      writer.uint32(32).uint64(message.bytes);
+    }
+    if (message.residentBytes !== 0) {
+      writer.uint32(40).uint64(message.residentBytes);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): SplitStatus {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseSplitStatus();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.dataset = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.split = reader.string();
+            continue;
+          }
+          case 3: {
+            if (tag !== 26) {
+              break;
+            }
+
+            message.version = reader.string();
+            continue;
+          }
+          case 4: {
+            if (tag !== 32) {
+              break;
+            }
+
+            message.bytes = longToNumber(reader.uint64());
+            continue;
+          }
+          case 5: {
+            if (tag !== 40) {
+              break;
+            }
+
+            message.residentBytes = longToNumber(reader.uint64());
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create(base?: DeepPartial<SplitStatus>): SplitStatus {
+    return SplitStatus.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<SplitStatus>): SplitStatus {
+    const message = createBaseSplitStatus();
+    message.dataset = object.dataset ?? "";
+    message.split = object.split ?? "";
+    message.version = object.version ?? "";
+    message.bytes = object.bytes ?? 0;
+    message.residentBytes = object.residentBytes ?? 0;
     return message;
   },
 };
@@ -2701,6 +2954,16 @@ function createBaseStreamStatus(): StreamStatus {
     step: 0,
     batchesSent: 0,
     wireWaitRatio: 0,
+    diskWaitRatio: 0,
+    assemblyWaitRatio: 0,
+    trainerWaitRatio: 0,
+    imagesPerSecond: 0,
+    bytesPerSecond: 0,
+    lagSteps: 0,
+    token: "",
+    imagesSent: 0,
+    bytesSent: 0,
+    openSeconds: 0,
   };
 }
 
@@ -2732,6 +2995,36 @@ export const StreamStatus: MessageFns<StreamStatus> = {
     }
     if (message.wireWaitRatio !== 0) {
       writer.uint32(73).double(message.wireWaitRatio);
+    }
+    if (message.diskWaitRatio !== 0) {
+      writer.uint32(81).double(message.diskWaitRatio);
+    }
+    if (message.assemblyWaitRatio !== 0) {
+      writer.uint32(89).double(message.assemblyWaitRatio);
+    }
+    if (message.trainerWaitRatio !== 0) {
+      writer.uint32(97).double(message.trainerWaitRatio);
+    }
+    if (message.imagesPerSecond !== 0) {
+      writer.uint32(105).double(message.imagesPerSecond);
+    }
+    if (message.bytesPerSecond !== 0) {
+      writer.uint32(113).double(message.bytesPerSecond);
+    }
+    if (message.lagSteps !== 0) {
+      writer.uint32(120).uint64(message.lagSteps);
+    }
+    if (message.token !== "") {
+      writer.uint32(130).string(message.token);
+    }
+    if (message.imagesSent !== 0) {
+      writer.uint32(136).uint64(message.imagesSent);
+    }
+    if (message.bytesSent !== 0) {
+      writer.uint32(144).uint64(message.bytesSent);
+    }
+    if (message.openSeconds !== 0) {
+      writer.uint32(153).double(message.openSeconds);
     }
     return writer;
   },
@@ -2821,6 +3114,86 @@ export const StreamStatus: MessageFns<StreamStatus> = {
             message.wireWaitRatio = reader.double();
             continue;
           }
+          case 10: {
+            if (tag !== 81) {
+              break;
+            }
+
+            message.diskWaitRatio = reader.double();
+            continue;
+          }
+          case 11: {
+            if (tag !== 89) {
+              break;
+            }
+
+            message.assemblyWaitRatio = reader.double();
+            continue;
+          }
+          case 12: {
+            if (tag !== 97) {
+              break;
+            }
+
+            message.trainerWaitRatio = reader.double();
+            continue;
+          }
+          case 13: {
+            if (tag !== 105) {
+              break;
+            }
+
+            message.imagesPerSecond = reader.double();
+            continue;
+          }
+          case 14: {
+            if (tag !== 113) {
+              break;
+            }
+
+            message.bytesPerSecond = reader.double();
+            continue;
+          }
+          case 15: {
+            if (tag !== 120) {
+              break;
+            }
+
+            message.lagSteps = longToNumber(reader.uint64());
+            continue;
+          }
+          case 16: {
+            if (tag !== 130) {
+              break;
+            }
+
+            message.token = reader.string();
+            continue;
+          }
+          case 17: {
+            if (tag !== 136) {
+              break;
+            }
+
+            message.imagesSent = longToNumber(reader.uint64());
+            continue;
+          }
+          case 18: {
+            if (tag !== 144) {
+              break;
+            }
+
+            message.bytesSent = longToNumber(reader.uint64());
+            continue;
+          }
+          case 19: {
+            if (tag !== 153) {
+              break;
+            }
+
+            message.openSeconds = reader.double();
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -2847,6 +3220,16 @@ export const StreamStatus: MessageFns<StreamStatus> = {
     message.step = object.step ?? 0;
     message.batchesSent = object.batchesSent ?? 0;
     message.wireWaitRatio = object.wireWaitRatio ?? 0;
+    message.diskWaitRatio = object.diskWaitRatio ?? 0;
+    message.assemblyWaitRatio = object.assemblyWaitRatio ?? 0;
+    message.trainerWaitRatio = object.trainerWaitRatio ?? 0;
+    message.imagesPerSecond = object.imagesPerSecond ?? 0;
+    message.bytesPerSecond = object.bytesPerSecond ?? 0;
+    message.lagSteps = object.lagSteps ?? 0;
+    message.token = object.token ?? "";
+    message.imagesSent = object.imagesSent ?? 0;
+    message.bytesSent = object.bytesSent ?? 0;
+    message.openSeconds = object.openSeconds ?? 0;
     return message;
   },
 };

@@ -12,6 +12,7 @@ import {
 } from 'node:fs';
 import { join } from 'node:path';
 import fc from 'fast-check';
+import { MillraceError } from '../../../../lib/core/errors.js';
 import { mix32 } from '../../../../lib/core/keyed-hash.js';
 import { createEnvironment } from '../../../../lib/shards/lmdb-environment.js';
 import { openLmdbFile, readExactly, type LmdbFile } from '../../../../lib/shards/lmdb-file.js';
@@ -109,7 +110,8 @@ describe('an LMDB file', () => {
           try {
             readAll(openLmdbFile(path));
           } catch (error) {
-            assert.equal((error as { code?: string }).code, 'ERR_SHARD_CORRUPT', String(error));
+            assert.ok(error instanceof MillraceError && error.code === 'ERR_SHARD_CORRUPT', String(error));
+            assert.match(error.message, /changed\.mdb: page \d+ /);
           } finally {
             writeSync(descriptor, original, offset, 1, offset);
             closeSync(descriptor);
@@ -118,6 +120,42 @@ describe('an LMDB file', () => {
         { numRuns: 300 },
       );
     });
+
+    /** What a number of the newest meta page, or of the root page that it names, is changed to, and what is said of it. */
+    const changes: [what: string, change: (meta: Buffer, root: Buffer, rootPage: number) => void, message: RegExp][] = [
+      ['a tree less deep than it says', (meta) => meta.writeUInt16LE(4, 94), /is no branch page/],
+      ['a tree deeper than it says', (meta) => meta.writeUInt16LE(1, 94), /is no leaf page/],
+      ['more levels than any tree', (meta) => meta.writeUInt16LE(33, 94), /33 levels of pages deep/],
+      ['no level, and a root', (meta) => meta.writeUInt16LE(0, 94), /0 levels of pages deep/],
+      ['fewer records', (meta) => meta.writeUInt32LE(399, 120), /says 399 records, but there are more/],
+      ['more records', (meta) => meta.writeUInt32LE(401, 120), /says 401 records, but there are 400/],
+      ['more records than bytes', (meta) => meta.writeUInt32LE(7, 124), /says \d+ records, 2 levels/],
+      ['keys with several values', (meta) => meta.writeUInt16LE(4, 92), /several values/],
+      ['a root beyond its end', (meta) => meta.writeUInt32LE(1 << 30, 128), /page 1073741824 lies past the end/],
+      ['another format in its newest meta page', (meta) => meta.writeUInt32LE(2, 20), /data format v2, expected v1/],
+      ['a page of another number', (_, root) => root.writeUInt32LE(3, 0), /is no branch page/],
+      ['a page with no node', (_, root) => root.writeUInt16LE(16, 12), /their offsets up to 16/],
+      ['half an offset', (_, root) => root.writeUInt16LE(19, 12), /their offsets up to 19/],
+      ['nodes amid their offsets', (_, root) => root.writeUInt16LE(17, 14), /has nodes of 17 on/],
+      ['a node outside the page', (_, root) => root.writeUInt16LE(4_090, 16), /a node that leaves the page/],
+      [
+        'a branch that is its own leaf',
+        (_, root, page) => root.writeUInt32LE(page, root.readUInt16LE(16)),
+        /no leaf page/,
+      ],
+    ];
+    for (const [what, change, message] of changes) {
+      it(`is refused with ${what}`, () => {
+        const bytes = readFileSync(whole);
+        const metas = [bytes.subarray(0, 4_096), bytes.subarray(4_096, 8_192)];
+        const [meta] = metas.sort((a, b) => b.readUInt32LE(144) - a.readUInt32LE(144));
+        const rootPage = meta.readUInt32LE(128);
+        change(meta, bytes.subarray(rootPage * 4_096, (rootPage + 1) * 4_096), rootPage);
+        const path = join(folder.path, 'changed.mdb');
+        writeFileSync(path, bytes);
+        refuses(path, message);
+      });
+    }
 
     it('is refused when it is of another kind', () => {
       const path = join(folder.path, 'other.mdb');

@@ -4,19 +4,20 @@ import { join } from 'node:path';
 import fc from 'fast-check';
 import { MillraceError } from '../../../../lib/core/errors.js';
 import { scanRecords } from '../../../../lib/shards/record-scan.js';
-import { openShard } from '../../../../lib/shards/shard-reader.js';
 import { createShardWriter } from '../../../../lib/shards/shard-writer.js';
 import { temporaryFolder } from '../../../fixtures/temporary-folder.js';
 
-describe('scanRecords', () => {
+describe('scanning records', () => {
   const folder = temporaryFolder();
+
+  const keyOf = (i: number): string => String(i).padStart(8, '0');
 
   /** Values within leaves, on pages of their own, and more than a transaction's worth of them. */
   async function writeShard(name: string, lengths: readonly number[]): Promise<string> {
     const path = join(folder.path, name);
     const writer = await createShardWriter(path, lengths.length, Math.max(0, ...lengths));
     for (const [i, length] of lengths.entries()) {
-      writer.add(Buffer.from(String(i).padStart(8, '0')), Buffer.alloc(length, i));
+      writer.add(Buffer.from(keyOf(i)), Buffer.alloc(length, i));
     }
     await writer.finish();
     await writer.commit();
@@ -34,15 +35,10 @@ describe('scanRecords', () => {
     ['large values in several transactions', Array.from({ length: 9 }, (_, i) => 300_000 + i)],
   ];
   for (const [what, lengths] of shapes) {
-    it(`finds what LMDB finds: ${what}`, async () => {
+    it(`finds what LMDB was given: ${what}`, async () => {
       const path = await writeShard(what, lengths);
-      const shard = openShard(path);
-      const expected: [string, string][] = [];
-      shard.readBytes(Array(lengths.length).keys(), (value, index) => {
-        expected.push([shard.keyAt(index), Buffer.from(value).toString('hex')]);
-      });
-      await shard.close();
-      assert.deepEqual(scanned(path), expected);
+      const given = lengths.map((length, i) => [keyOf(i), Buffer.alloc(length, i).toString('hex')]);
+      assert.deepEqual(scanned(path), given);
     });
   }
 

@@ -1,0 +1,79 @@
+/**
+ * The file of `--tokens`: who may call, a line each: a name, the SHA-256 of the token in hex, and limits if there are any.
+ *
+ *     # name  sha256  limits
+ *     trainer-a 9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08 streams=8 bytes-per-second=500000000
+ *
+ * A token is 256 random bits, so that its plain hash tells nothing of it.
+ */
+import { createHash, randomBytes } from 'node:crypto';
+import { UsageError } from '../core/errors.js';
+
+export interface TokenLimits {
+  /** Streams at a time, all servers' processes counted apart. Undefined: any number. */
+  readonly maxStreams: number | undefined;
+  /** Bytes a second that all streams get together, of one server process. Undefined: what the wire takes. */
+  readonly bytesPerSecond: number | undefined;
+}
+
+/** One line of the file. */
+export interface TokenEntry extends TokenLimits {
+  readonly name: string;
+  /** SHA-256 of the token, 32 bytes. */
+  readonly digest: Buffer;
+}
+
+const NAME = /^[A-Za-z0-9][A-Za-z0-9._@-]*$/;
+const DIGEST = /^[0-9a-f]{64}$/i;
+const LIMIT = /^(streams|bytes-per-second)=([1-9]\d{0,14})$/;
+const TOKEN_BYTES = 32;
+
+/** Whether a token may be called so. */
+export function isTokenName(name: string): boolean {
+  return NAME.test(name);
+}
+
+export function digestOf(token: string): Buffer {
+  return createHash('sha256').update(token).digest();
+}
+
+/** A new token, which is kept nowhere, and the line that lets it in. */
+export function createToken(name: string, limits: TokenLimits): { readonly token: string; readonly line: string } {
+  const token = randomBytes(TOKEN_BYTES).toString('base64url');
+  const fields = [name, digestOf(token).toString('hex')];
+  if (limits.maxStreams !== undefined) fields.push(`streams=${limits.maxStreams}`);
+  if (limits.bytesPerSecond !== undefined) fields.push(`bytes-per-second=${limits.bytesPerSecond}`);
+  return { token, line: fields.join(' ') };
+}
+
+/** Throws UsageError naming `--tokens` and the line, when one is not of that form, or the file has none. */
+export function parseTokenFile(text: string, path: string): TokenEntry[] {
+  const entries = text.split('\n').flatMap((line, index) => {
+    const fields = line.replace(/#.*/, '').trim().split(/\s+/);
+    return fields[0] === '' ? [] : [parseLine(fields, `--tokens: line ${index + 1} of ${path}`)];
+  });
+  if (entries.length > 0) return entries;
+  throw new UsageError('--tokens', `--tokens: ${path} holds no token; make one with "millrace token new <name>"`);
+}
+
+function parseLine([name, digest = '', ...limits]: readonly string[], where: string): TokenEntry {
+  const fail = (what: string): never => {
+    // Never the line itself: a token put there by mistake would be in the log.
+    throw new UsageError('--tokens', `${where}: ${what}; "millrace token new <name>" prints such a line`);
+  };
+  if (!isTokenName(name)) fail('expected a name of letters, digits and . _ @ - first');
+  if (!DIGEST.test(digest)) fail('expected the SHA-256 of the token, 64 hex digits, after the name');
+  const values = new Map(
+    limits.map((limit): [string, number] => {
+      const [, key, value] =
+        LIMIT.exec(limit) ?? fail('expected streams=<count> or bytes-per-second=<count> at the end');
+      return [key, Number(value)];
+    }),
+  );
+  return {
+    name,
+    digest: Buffer.from(digest, 'hex'),
+    maxStreams: values.get('streams'),
+    bytesPerSecond: values.get('bytes-per-second'),
+  };
+}

@@ -1,0 +1,159 @@
+import assert from 'node:assert/strict';
+import { credentials, makeGenericClientConstructor, Metadata, status, type ServiceError } from '@grpc/grpc-js';
+import { service as healthService } from 'grpc-health-check';
+import { createLogger } from '../../lib/platform/logger.js';
+import { createToken, parseTokenFile } from '../../lib/rpc/token-file.js';
+import { BatchServiceClient, StreamBatchesRequest } from '../../protos/gen/millrace/v1/batch.js';
+import { BatchServer, type BatchServerOptions } from '../../services/batch-server/server.js';
+import { connect, type Client, type ConnectOptions } from '../../services/trainer/client/client.js';
+import { makeCertificates, type Certificates } from '../fixtures/certificates.js';
+import { makeSplit } from '../fixtures/split.js';
+import { temporaryFolder } from '../fixtures/temporary-folder.js';
+
+const SHAPE = { height: 12, width: 10, channels: 3 };
+const STREAM = { dataset: 'fixture', split: 'train', batchSize: 5, epochs: 1 } as const;
+const log = createLogger('test', 'silent');
+
+describe('access to a batch server', () => {
+  const folder = temporaryFolder();
+  const closers: (() => unknown)[] = [];
+
+  before(() =>
+    makeSplit(folder.path, {
+      ...{ dataset: 'fixture', split: 'train' },
+      numSamples: 20,
+      shape: SHAPE,
+      shardSamples: 20,
+    }),
+  );
+  afterEach(async () => {
+    for (const close of closers.splice(0)) await close();
+  });
+
+  const serve = async (options: Partial<BatchServerOptions>): Promise<BatchServer> => {
+    const server = BatchServer.create({ root: folder.path, port: 0, drainMs: 0, ...options }, log);
+    await server.start();
+    closers.unshift(() => server.destroy());
+    return server;
+  };
+  const call = (server: BatchServer, options: Partial<ConnectOptions>): Client => {
+    const client = connect({ servers: [server.address], giveUpMs: 0, ...options });
+    closers.unshift(() => client.close());
+    return client;
+  };
+  const numBatches = async (client: Client): Promise<number> => {
+    let count = 0;
+    for await (const batch of client.stream(STREAM)) count += batch.ids.length / 5;
+    return count;
+  };
+
+  describe('with tokens', () => {
+    const { token, line } = createToken('trainer', { maxStreams: 2, bytesPerSecond: undefined });
+    const guest = createToken('guest', { maxStreams: undefined, bytesPerSecond: undefined });
+    const tokens = parseTokenFile(`${line}\n${guest.line}`, 'tokens');
+    let server: BatchServer;
+    let stub: BatchServiceClient;
+    const as = (bearer: string): Metadata => {
+      const metadata = new Metadata();
+      metadata.set('authorization', `Bearer ${bearer}`);
+      return metadata;
+    };
+
+    beforeEach(async () => {
+      server = await serve({ tokens });
+      stub = new BatchServiceClient(server.address, credentials.createInsecure());
+      closers.unshift(() => stub.close());
+    });
+    /** A stream without end, once its first frame is there. */
+    const openStream = async (bearer: string): Promise<{ cancel: () => void }> => {
+      const request = StreamBatchesRequest.fromPartial({ ...STREAM, globalBatchSize: 5 });
+      const stream = stub.streamBatches(request, as(bearer));
+      stream.on('error', () => undefined);
+      await new Promise((resolve, reject) => stream.once('data', resolve).once('error', reject));
+      stream.pause();
+      return stream;
+    };
+
+    it('is for those who have one', async () => {
+      assert.equal(await numBatches(call(server, { token })), 4);
+      assert.equal((await call(server, { token: guest.token }).dataset('fixture', 'train')).numSamples, 20);
+    });
+
+    for (const [what, wrong] of [
+      ['without one', undefined],
+      ['with another one', createToken('trainer', { maxStreams: undefined, bytesPerSecond: undefined }).token],
+    ] as const) {
+      it(`is refused ${what}, whatever is asked, without a second try`, async () => {
+        const client = call(server, { token: wrong, giveUpMs: 60_000 });
+        await assert.rejects(client.dataset('fixture', 'train'), { code: 'ERR_UNAUTHENTICATED', message: /token/ });
+        await assert.rejects(numBatches(client), { code: 'ERR_UNAUTHENTICATED' });
+        const refused = await new Promise<ServiceError | null>((resolve) => {
+          stub.getStatus({ residency: false }, wrong === undefined ? new Metadata() : as(wrong), (error) =>
+            resolve(error),
+          );
+        });
+        assert.equal(refused?.code, status.UNAUTHENTICATED);
+      });
+    }
+
+    it('answers health checks to everybody', async () => {
+      const Health = makeGenericClientConstructor(healthService, 'grpc.health.v1.Health');
+      const health = new Health(server.address, credentials.createInsecure());
+      closers.unshift(() => health.close());
+      const answer = await new Promise((resolve, reject) => {
+        const check = health['check'] as (
+          request: object,
+          done: (error: Error | null, answer: unknown) => void,
+        ) => void;
+        check.call(health, { service: '' }, (error, value) => (error === null ? resolve(value) : reject(error)));
+      });
+      assert.deepEqual(answer, { status: 'SERVING' });
+    });
+
+    it('opens as many streams at a time as the token may have, and says so of one more', async () => {
+      const first = await openStream(token);
+      await openStream(token);
+      await assert.rejects(openStream(token), {
+        code: status.RESOURCE_EXHAUSTED,
+        details: /"trainer" may have streams=2/,
+      });
+      // Others are not held up by it.
+      await openStream(guest.token);
+      first.cancel();
+      for (let isOpen = false; !isOpen;) {
+        isOpen = await openStream(token).then(
+          () => true,
+          () => false,
+        );
+      }
+    });
+  });
+
+  describe('with TLS', () => {
+    let certificates: Certificates;
+
+    before(() => {
+      certificates = makeCertificates(folder.path);
+    });
+
+    it('is for those with a certificate of the authority, when one is asked for', async () => {
+      const { authority, client, server } = certificates;
+      const feeder = await serve({ tls: { ...server, clientCa: authority } });
+      const ours = { rootCertificates: authority, certificateChain: client.certificate, privateKey: client.key };
+      assert.equal(await numBatches(call(feeder, { tls: ours })), 4);
+      await assert.rejects(numBatches(call(feeder, { tls: { rootCertificates: authority } })), {
+        code: 'ERR_UNAVAILABLE',
+      });
+    });
+
+    it('goes with tokens', async () => {
+      const { authority, server } = certificates;
+      const { token, line } = createToken('trainer', { maxStreams: 1, bytesPerSecond: undefined });
+      const feeder = await serve({ tls: server, tokens: parseTokenFile(line, 'tokens') });
+      assert.equal(await numBatches(call(feeder, { tls: { rootCertificates: authority }, token })), 4);
+      await assert.rejects(numBatches(call(feeder, { tls: { rootCertificates: authority } })), {
+        code: 'ERR_UNAUTHENTICATED',
+      });
+    });
+  });
+});
