@@ -1,16 +1,10 @@
-/** What the serve benches share: a server in a process of its own, and draining clients in this one. */
+/** What the serve benches share: a server in a process of its own, and draining clients in theirs. */
 import { fork, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { credentials } from '@grpc/grpc-js';
-import {
-  BatchServiceClient,
-  StreamBatchesRequest,
-  type BatchFrame,
-  type DeepPartial,
-} from '../protos/gen/millrace/v1/batch.js';
+import type { DeepPartial, StreamBatchesRequest } from '../protos/gen/millrace/v1/batch.js';
 
 export interface ServeBenchReady {
   readonly address: string;
@@ -28,18 +22,48 @@ export interface ServeBenchUsage {
   readonly numThreads: number;
 }
 
-/** One measured run. */
+/** What a client does. */
+export type ClientTask = { readonly isWarm: boolean } & (
+  | {
+      readonly kind: 'grpc';
+      readonly address: string;
+      readonly request: DeepPartial<StreamBatchesRequest>;
+      /** Streams at once, each with its own connection. */
+      readonly numClients: number;
+    }
+  | {
+      readonly kind: 'tcp';
+      readonly port: number;
+      readonly numBytes: number;
+      /** Read always into one buffer, in place of a new one for each read. */
+      readonly isOneBuffer: boolean;
+    }
+);
+
+export interface ClientOutcome {
+  /** Images, or bytes. */
+  readonly amount: number;
+  readonly seconds: number;
+  readonly cpuMs: number;
+  /** From before the connection to the whole first batch. */
+  readonly firstBatchMs: number;
+}
+
+/** One measured run, of so many images. */
 export interface ServeRun {
   readonly numImages: number;
   readonly seconds: number;
   readonly serverMs: number;
   readonly clientMs: number;
+  readonly firstBatchMs: number;
   readonly numAssembled: number;
 }
 
-export interface ServeBench extends ServeBenchReady {
-  /** Runs something that receives images from the server, and measures both processes meanwhile. */
-  measure(drain: () => Promise<number>): Promise<ServeRun>;
+export interface ServeBench {
+  /** Streams of the split `bench` unless the request names another; with `isCold` nothing has been run before. */
+  drain(request: DeepPartial<StreamBatchesRequest>, numClients?: number, isCold?: boolean): Promise<ServeRun>;
+  /** The same bytes by node:net, counted as so many images. */
+  drainTcp(numImages: number, imageBytes: number, isOneBuffer: boolean): Promise<ServeRun>;
   close(): void;
 }
 
@@ -50,28 +74,37 @@ export const NUM_SAMPLES = 1_024;
 export async function startServeBench(packPath?: string): Promise<ServeBench> {
   const folder = mkdtempSync(join(tmpdir(), 'millrace-bench-'));
   const main = join(import.meta.dirname, 'serve-main.js');
-  const child = fork(main, [folder, String(NUM_SAMPLES), ...(packPath === undefined ? [] : [packPath])]);
-  const [ready] = (await once(child, 'message')) as [ServeBenchReady];
+  const server = fork(main, [folder, String(NUM_SAMPLES), ...(packPath === undefined ? [] : [packPath])]);
+  const [{ address, tcpPort }] = (await once(server, 'message')) as [ServeBenchReady];
+
+  const measure = async (task: ClientTask): Promise<ServeRun> => {
+    const client = fork(join(import.meta.dirname, 'serve-client-main.js'), [JSON.stringify(task)]);
+    await once(client, 'message');
+    const before = await usageOf(server);
+    client.send('go');
+    const [outcome] = (await once(client, 'message')) as [ClientOutcome];
+    const after = await usageOf(server);
+    return {
+      numImages: outcome.amount,
+      seconds: outcome.seconds,
+      serverMs: after.cpuMs - before.cpuMs,
+      clientMs: outcome.cpuMs,
+      firstBatchMs: outcome.firstBatchMs,
+      numAssembled: after.numAssembled - before.numAssembled,
+    };
+  };
+
   return {
-    ...ready,
-    async measure(drain) {
-      const serverBefore = await usageOf(child);
-      const before = process.cpuUsage();
-      const beganAtMs = performance.now();
-      const numImages = await drain();
-      const seconds = (performance.now() - beganAtMs) / 1000;
-      const { user, system } = process.cpuUsage(before);
-      const serverAfter = await usageOf(child);
-      return {
-        numImages,
-        seconds,
-        serverMs: serverAfter.cpuMs - serverBefore.cpuMs,
-        clientMs: (user + system) / 1000,
-        numAssembled: serverAfter.numAssembled - serverBefore.numAssembled,
-      };
+    drain(request, numClients = 1, isCold = false) {
+      const whole = { dataset: 'bench', split: 'train', globalBatchSize: BATCH_SIZE, ...request };
+      return measure({ kind: 'grpc', address, request: whole, numClients, isWarm: !isCold });
+    },
+    async drainTcp(numImages, imageBytes, isOneBuffer) {
+      const numBytes = numImages * imageBytes;
+      return { ...(await measure({ kind: 'tcp', port: tcpPort, numBytes, isOneBuffer, isWarm: true })), numImages };
     },
     close() {
-      child.kill();
+      server.kill();
       rmSync(folder, { recursive: true, force: true });
     },
   };
@@ -82,32 +115,4 @@ export async function usageOf(child: ChildProcess): Promise<ServeBenchUsage> {
   child.send('usage');
   const [usage] = (await once(child, 'message')) as [ServeBenchUsage];
   return usage;
-}
-
-/**
- * Receives and decodes the frames of a stream, and drops them. Returns how many images came.
- *
- * @param onFirstBatch called when the first batch is there
- */
-export async function drainStream(
-  address: string,
-  request: DeepPartial<StreamBatchesRequest>,
-  onFirstBatch?: () => void,
-): Promise<number> {
-  const client = new BatchServiceClient(address, credentials.createInsecure(), {
-    'grpc-node.flow_control_window': 4 << 20,
-    // A connection of its own, as a trainer has.
-    'grpc.use_local_subchannel_pool': 1,
-  });
-  const call = client.streamBatches(
-    StreamBatchesRequest.fromPartial({ dataset: 'bench', split: 'train', globalBatchSize: BATCH_SIZE, ...request }),
-  );
-  let numImages = 0;
-  for await (const frame of call as AsyncIterable<BatchFrame>) {
-    numImages += frame.ids.length;
-    if (frame.pixels.length === 0) throw new Error('a frame without pixels');
-    if (numImages === BATCH_SIZE) onFirstBatch?.();
-  }
-  client.close();
-  return numImages;
 }

@@ -8,7 +8,7 @@ import { packageRoot } from '../lib/platform/package-root.js';
 import { readImages } from './images.js';
 import { pack } from './pixels-pack.js';
 import { median, publish } from './report.js';
-import { drainStream, startServeBench } from './serve-bench.js';
+import { startServeBench } from './serve-bench.js';
 
 const execute = promisify(execFile);
 
@@ -57,9 +57,8 @@ export async function benchServeJpeg(): Promise<void> {
       const request = { dataset, seed: 1, globalBatchSize: BATCH_SIZE, numEpochs: NUM_EPOCHS, transform };
       const ours: number[] = [];
       const theirs: number[] = [];
-      await bench.measure(() => drainStream(bench.address, request));
       for (let run = 0; run < NUM_RUNS; run++) {
-        const { serverMs, numImages } = await bench.measure(() => drainStream(bench.address, request));
+        const { serverMs, numImages } = await bench.drain(request);
         ours.push(serverMs / numImages);
         const { stdout } = await execute(python, ['-c', OPENCV, packPath + suffix, String(NUM_EPOCHS), opencv]);
         const peer = JSON.parse(stdout) as { cpuMs: number; numImages: number };

@@ -1,9 +1,9 @@
 /** One, two, four and eight trainers that ask for the same batches: assembled once, and as much on the wire as it takes. */
 import { median, publish } from './report.js';
-import { BATCH_SIZE, drainStream, NUM_SAMPLES, startServeBench, type ServeRun } from './serve-bench.js';
+import { BATCH_SIZE, NUM_SAMPLES, startServeBench, type ServeRun } from './serve-bench.js';
 
 const NUM_RUNS = 3;
-const NUM_EPOCHS = 4;
+const NUM_EPOCHS = 2;
 const NUM_CLIENTS = [1, 2, 4, 8];
 
 export async function benchServeShared(): Promise<void> {
@@ -11,14 +11,9 @@ export async function benchServeShared(): Promise<void> {
   try {
     const runs = new Map<number, ServeRun[]>(NUM_CLIENTS.map((numClients) => [numClients, []]));
     const request = { seed: 1, numEpochs: NUM_EPOCHS, transform: { cropSize: 227, mirror: true } };
-    const drain = async (numClients: number): Promise<number> => {
-      const counts = Array.from({ length: numClients }, () => drainStream(bench.address, request));
-      return (await Promise.all(counts)).reduce((sum, count) => sum + count, 0);
-    };
-    await bench.measure(() => drain(1));
     for (let run = 0; run < NUM_RUNS; run++) {
       for (const numClients of NUM_CLIENTS) {
-        runs.get(numClients)?.push(await bench.measure(() => drain(numClients)));
+        runs.get(numClients)?.push(await bench.drain(request, numClients));
       }
     }
     const framesPerStream = median((runs.get(1) ?? []).map((run) => run.numAssembled));

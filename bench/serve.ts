@@ -2,17 +2,14 @@
  * Batches to a draining client in another process, beside the same bytes over a plain TCP connection: what gRPC, assembly and
  * reading cost together.
  */
-import { once } from 'node:events';
-import { connect as connectTcp } from 'node:net';
 import { ChannelOrder, Layout, WireDtype, type DeepPartial, type Transform } from '../protos/gen/millrace/v1/batch.js';
 import { median, publish } from './report.js';
-import { BATCH_SIZE, drainStream, NUM_SAMPLES, startServeBench, type ServeRun } from './serve-bench.js';
+import { BATCH_SIZE, NUM_SAMPLES, startServeBench, type ServeRun } from './serve-bench.js';
 
 const NUM_RUNS = 5;
-const NUM_EPOCHS = 8;
+const NUM_EPOCHS = 4;
 const NUM_IMAGES = NUM_SAMPLES * NUM_EPOCHS;
 const CROP = 227;
-const READ_BUFFER = Buffer.allocUnsafe(1 << 20);
 
 const WAYS: Readonly<Record<string, DeepPartial<Transform>>> = {
   'uint8 NHWC': {},
@@ -25,25 +22,24 @@ const WAYS: Readonly<Record<string, DeepPartial<Transform>>> = {
 export async function benchServe(): Promise<void> {
   const bench = await startServeBench();
   try {
-    const firstBatchMs = await timeToFirstBatch(bench.address);
+    const { firstBatchMs } = await bench.drain({ numEpochs: 1, transform: { cropSize: CROP } }, 1, true);
     const rows: string[][] = [];
     for (const [name, way] of Object.entries(WAYS)) {
       const transform = { cropSize: CROP, mirror: true, ...way };
       const sampleBytes = CROP * CROP * 3 * ({ float16: 2, float32: 4 }[name.split(' ')[0]] ?? 1);
-      const drain = (): Promise<number> => drainStream(bench.address, { seed: 1, numEpochs: NUM_EPOCHS, transform });
+      const request = { seed: 1, numEpochs: NUM_EPOCHS, transform };
       const grpc: ServeRun[] = [];
       const tcp: ServeRun[] = [];
-      const ownBuffer: ServeRun[] = [];
-      await bench.measure(drain);
+      const oneBuffer: ServeRun[] = [];
       for (let run = 0; run < NUM_RUNS; run++) {
-        grpc.push(await bench.measure(drain));
-        tcp.push(await bench.measure(() => drainTcp(bench.tcpPort, NUM_IMAGES * sampleBytes)));
-        ownBuffer.push(await bench.measure(() => drainTcp(bench.tcpPort, NUM_IMAGES * sampleBytes, READ_BUFFER)));
+        grpc.push(await bench.drain(request));
+        tcp.push(await bench.drainTcp(NUM_IMAGES, sampleBytes, false));
+        oneBuffer.push(await bench.drainTcp(NUM_IMAGES, sampleBytes, true));
       }
       rows.push(
         rowOf(name, grpc, tcp),
         rowOf('  as many bytes by node:net', tcp, tcp),
-        rowOf('  the same, always into one buffer', ownBuffer, tcp),
+        rowOf('  the same, always into one buffer', oneBuffer, tcp),
       );
     }
     publish({
@@ -76,27 +72,4 @@ function rowOf(name: string, runs: readonly ServeRun[], floor: readonly ServeRun
     client.toFixed(3),
     (server + client).toFixed(3),
   ];
-}
-
-async function timeToFirstBatch(address: string): Promise<number> {
-  const beganAtMs = performance.now();
-  let firstMs = 0;
-  await drainStream(address, { numEpochs: 1, transform: { cropSize: CROP } }, () => {
-    firstMs = performance.now() - beganAtMs;
-  });
-  return firstMs;
-}
-
-/** @param buffer to read into, in place of a new one for each read */
-async function drainTcp(port: number, wanted: number, buffer?: Buffer): Promise<number> {
-  let received = 0;
-  const take = (length: number): boolean => {
-    received += length;
-    if (received >= wanted) socket.destroy();
-    return true;
-  };
-  const socket = connectTcp({ port, ...(buffer !== undefined && { onread: { buffer, callback: take } }) });
-  if (buffer === undefined) socket.on('data', ({ length }) => take(length));
-  await once(socket, 'close');
-  return NUM_IMAGES;
 }
