@@ -1,4 +1,5 @@
 /** Where the bodies of all connections of one archive end up: read at the pace that is allowed, gathered, written to the part. */
+import { Overlap } from './overlap.js';
 import type { PartFile, PartSource } from './part-file.js';
 import type { RateLimit } from './rate-limit.js';
 import { SegmentPlan, type Segment } from './segment-plan.js';
@@ -20,6 +21,8 @@ export interface IntakeOptions {
   readonly signal: AbortSignal | undefined;
   /** Called as bytes come. */
   readonly onBytes: (done: number, total: number | undefined) => void;
+  /** Whether a digest will prove the whole. */
+  readonly hasDigest: boolean;
 }
 
 /** A body on its way into a segment. */
@@ -36,6 +39,7 @@ const WRITE_BYTES = 1 << 19;
 export class Intake {
   readonly part: PartFile;
   readonly plan: SegmentPlan;
+  readonly overlap: Overlap;
   readonly #options: IntakeOptions;
   #numBytes: number;
 
@@ -43,6 +47,7 @@ export class Intake {
     this.#options = options;
     this.part = options.part;
     this.plan = new SegmentPlan(options.part.ranges);
+    this.overlap = new Overlap(options.part, !options.hasDigest);
     this.#numBytes = options.part.ranges.numBytes;
   }
 

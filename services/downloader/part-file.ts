@@ -158,6 +158,15 @@ export class PartFile {
     }
   }
 
+  /** The bytes `[begin, end)`, which are there. Throws ERR_DISK. */
+  async read(begin: number, end: number): Promise<Buffer> {
+    const bytes = Buffer.alloc(end - begin);
+    const { bytesRead } = await this.#file.read(bytes, 0, bytes.length, begin).catch((error: unknown) => {
+      throw toDiskError(error, this.path);
+    });
+    return bytes.subarray(0, bytesRead);
+  }
+
   /** Flushes what has been written, then the journal. Does nothing before the first byte was promised. */
   async checkpoint(): Promise<void> {
     this.#beginCheckpoint();
