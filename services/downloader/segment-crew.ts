@@ -1,7 +1,7 @@
 /**
  * The connections for all of an archive that its first answer does not bring. One brings it in one piece where that is fast; several
  * take short segments from the front on, so that the hash can follow and a kill leaves little that is not hashed, and who finds
- * nothing to claim takes half of what the slowest has left.
+ * nothing to claim takes a share of what the slowest has left.
  */
 import type { Reporter } from '../../lib/platform/progress.js';
 import { Bell } from './bell.js';
@@ -148,7 +148,7 @@ export class SegmentCrew {
           source.validator = verdict.validator;
           const chunks = await intake.overlap.pass(response.readBody(), segment.position, asked.overlapBytes);
           if (chunks === undefined) this.#giveUp(OVERLAP_DIFFERS);
-          else await intake.receive({ chunks, segment, source, countBytes });
+          else await intake.receive({ chunks, response, segment, source, countBytes });
         } else {
           this.#hearObjection(source, asked, verdict, response);
         }

@@ -47,7 +47,7 @@ describe('downloading over several connections, when things go wrong', () => {
 
   it('tries a piece again that the server fails at, and keeps the others', async () => {
     let numFailures = 0;
-    const { names, bytesFetched } = await download([
+    const { heard, bytesFetched } = await download([
       (exchange) => {
         if (!holdsSpot(exchange) || numFailures++ > 1) return drip(exchange, BODY);
         exchange.response.writeHead(500).end();
@@ -55,7 +55,13 @@ describe('downloading over several connections, when things go wrong', () => {
       },
     ]);
     assert.deepEqual(placed(), BODY);
-    assert.ok(names.includes('retry'));
+    const retries = heard.filter(({ name }) => name === 'retry');
+    assert.equal(retries.length, 2);
+    for (const { fields } of retries) {
+      assert.equal(fields['file'], 'images.bin');
+      assert.equal(fields['url'], `${servers[0].url}/a`);
+      assert.match(String(fields['reason']), /500/);
+    }
     assert.equal(bytesFetched, BODY.length);
   });
 
