@@ -167,6 +167,15 @@ describe('downloading from a server that misbehaves ends with the right bytes', 
       options: { transfer: { stallWindowMs: 300 } },
       events: ['retry', 'restarted', 'verified'],
     },
+    'when a range says that the file is larger than it is': {
+      handler: (exchange) => {
+        const headers = { 'content-length': '1000001', 'content-range': 'bytes 0-1000000/1000001' };
+        return send(exchange, BODY, exchange.index === 0 ? { headers } : {});
+      },
+      expected: { md5: EXPECTED.md5 },
+      options: { transfer: { stallWindowMs: 300 } },
+      events: ['retry', 'restarted', 'verified'],
+    },
     'when the server asks for an absurd wait': {
       handler: (exchange) =>
         exchange.index === 0
