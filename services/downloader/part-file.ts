@@ -30,7 +30,7 @@ export interface PartOptions extends Pick<TransferOptions, 'checkpointBytes' | '
 }
 
 /** The thread that hashes is told of so many new bytes at a time, or of less when the window is small. */
-const MAX_HASH_STEP_BYTES = 1 << 20;
+const MAX_HASH_STEP_BYTES = 1 << 22;
 /** Checkpoints' worth of bytes that may come while a slow disk is still at one. */
 const MAX_CHECKPOINTS_BEHIND = 4;
 
