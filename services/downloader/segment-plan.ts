@@ -61,7 +61,7 @@ export class SegmentPlan {
         const ownPace = paceOf(segment, nowMs);
         const pace = segment.position === segment.begin ? (usualPace ?? ownPace) : ownPace;
         const msTogether = numBytes / (pace + (usualPace ?? pace));
-        return { segment, keptBytes: Math.floor(pace * msTogether), savedMs: numBytes / pace - msTogether };
+        return { segment, keptBytes: Math.round(pace * msTogether), savedMs: numBytes / pace - msTogether };
       });
     const best = choices.toSorted((a, b) => b.savedMs - a.savedMs).at(0);
     if (best === undefined || best.savedMs < MIN_SAVED_MS) return undefined;
