@@ -143,7 +143,11 @@ export interface GetDatasetResponse {
     | undefined;
   /** Classes by label: labels[3] is class 3. */
   labels: ClassLabel[];
-  mean: Mean | undefined;
+  mean:
+    | Mean
+    | undefined;
+  /** Samples by label. Empty: they were not counted when the split was prepared. */
+  classCounts: number[];
 }
 
 /** The facts of one split of a dataset. */
@@ -606,7 +610,7 @@ export const GetDatasetRequest: MessageFns<GetDatasetRequest> = {
 };
 
 function createBaseGetDatasetResponse(): GetDatasetResponse {
-  return { split: undefined, labels: [], mean: undefined };
+  return { split: undefined, labels: [], mean: undefined, classCounts: [] };
 }
 
 export const GetDatasetResponse: MessageFns<GetDatasetResponse> = {
@@ -619,6 +623,13 @@ export const GetDatasetResponse: MessageFns<GetDatasetResponse> = {
     }
     if (message.mean !== undefined) {
       Mean.encode(message.mean, writer.uint32(26).fork()).join();
+    }
+    if (message.classCounts.length !== 0) {
+      writer.uint32(34).fork();
+      for (const v of message.classCounts) {
+        writer.uint64(v);
+      }
+      writer.join();
     }
     return writer;
   },
@@ -660,6 +671,24 @@ export const GetDatasetResponse: MessageFns<GetDatasetResponse> = {
             message.mean = Mean.decode(reader, reader.uint32());
             continue;
           }
+          case 4: {
+            if (tag === 32) {
+              message.classCounts.push(longToNumber(reader.uint64()));
+
+              continue;
+            }
+
+            if (tag === 34) {
+              const end2 = reader.uint32() + reader.pos;
+              while (reader.pos < end2) {
+                message.classCounts.push(longToNumber(reader.uint64()));
+              }
+
+              continue;
+            }
+
+            break;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -680,6 +709,7 @@ export const GetDatasetResponse: MessageFns<GetDatasetResponse> = {
     message.split = (object.split !== undefined && object.split !== null) ? Split.fromPartial(object.split) : undefined;
     message.labels = object.labels?.map((e) => ClassLabel.fromPartial(e)) || [];
     message.mean = (object.mean !== undefined && object.mean !== null) ? Mean.fromPartial(object.mean) : undefined;
+    message.classCounts = object.classCounts?.map((e) => e) || [];
     return message;
   },
 };

@@ -123,14 +123,16 @@ class GetDatasetRequest(_message.Message):
     def __init__(self, dataset: _Optional[str] = ..., split: _Optional[str] = ...) -> None: ...
 
 class GetDatasetResponse(_message.Message):
-    __slots__ = ("split", "labels", "mean")
+    __slots__ = ("split", "labels", "mean", "class_counts")
     SPLIT_FIELD_NUMBER: _ClassVar[int]
     LABELS_FIELD_NUMBER: _ClassVar[int]
     MEAN_FIELD_NUMBER: _ClassVar[int]
+    CLASS_COUNTS_FIELD_NUMBER: _ClassVar[int]
     split: Split
     labels: _containers.RepeatedCompositeFieldContainer[ClassLabel]
     mean: Mean
-    def __init__(self, split: _Optional[_Union[Split, _Mapping]] = ..., labels: _Optional[_Iterable[_Union[ClassLabel, _Mapping]]] = ..., mean: _Optional[_Union[Mean, _Mapping]] = ...) -> None: ...
+    class_counts: _containers.RepeatedScalarFieldContainer[int]
+    def __init__(self, split: _Optional[_Union[Split, _Mapping]] = ..., labels: _Optional[_Iterable[_Union[ClassLabel, _Mapping]]] = ..., mean: _Optional[_Union[Mean, _Mapping]] = ..., class_counts: _Optional[_Iterable[int]] = ...) -> None: ...
 
 class Split(_message.Message):
     __slots__ = ("dataset", "split", "version", "num_samples", "height", "width", "channels", "preparation")
