@@ -27,11 +27,12 @@ def test_a_small_resnet_learns_cifar10_and_goes_on_after_a_kill(tmp_path):
         # Threads that wait for each other by spinning would take the core that the server needs.
         options = {"env": {**os.environ, "OMP_WAIT_POLICY": "passive"}, "stdout": subprocess.PIPE, "text": True}
         with subprocess.Popen([*script, "--server", server.address], **options) as first:
-            line = first.stdout.readline()
+            goal, line = first.stdout.readline(), first.stdout.readline()
             first.kill()
+        assert "meant to reach 65 %" in goal
         assert line.startswith("epoch 1 of 3"), line
         second = subprocess.run([*script, "--server", server.address], **options, check=True)
-    lines = second.stdout.splitlines()
+    lines = second.stdout.splitlines()[1:]
     assert [line.split(":")[0] for line in lines] == ["epoch 2 of 3", "epoch 3 of 3"]
     assert float(re.search(r"accuracy ([\d.]+)", lines[-1])[1]) >= 0.65, lines
 
