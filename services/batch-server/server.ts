@@ -24,6 +24,8 @@ export interface BatchServerOptions extends ListenOptions {
   readonly prefetchBatches?: number | undefined;
   /** Read all shards once, when the server has started. Default false. */
   readonly isWarmed?: boolean | undefined;
+  /** Shard files that are open at a time, of all splits. Default 1,024. */
+  readonly maxOpenShards?: number | undefined;
   /** libturbojpeg's path, or `none`. Default: where systems keep it. */
   readonly turbojpeg?: string | undefined;
 }
@@ -56,7 +58,7 @@ export class BatchServer {
       heldBytes: () => this.context.pool.heldBytes,
       memoryLimitBytes: () => this.context.pool.memoryBytes,
     });
-    const store = createDatasetStore(options.root);
+    const store = createDatasetStore(options.root, { maxOpenShards: options.maxOpenShards });
     this.context = {
       pool: new AssemblyPool({
         numThreads: options.numThreads ?? defaultThreads(),

@@ -41,7 +41,10 @@ export class StreamRegistry {
     const isExpected = error === undefined || reason === 'ERR_INTERRUPTED' || reason === 'ERR_UNAVAILABLE';
     if (isExpected) this.log.info(fields, 'stream ended');
     else this.log.warn({ ...fields, err: error }, 'stream ended');
-    if (error !== undefined) this.#count(entry.facts, error);
+    if (error === undefined) return;
+    this.#count(entry.facts, error);
+    const { dataset, split } = entry.facts;
+    if (reason === 'ERR_VERSION_CHANGED') this.metrics.replacedSplits.inc({ dataset, split });
   }
 
   #count({ dataset, split }: Pick<StreamFacts, 'dataset' | 'split'>, error: unknown): void {

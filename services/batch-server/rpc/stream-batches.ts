@@ -19,7 +19,7 @@ type Call = ServerWritableStream<StreamBatchesRequest, Buffer>;
 /**
  * StreamBatches: the batches of one rank, frame by frame, as fast as the wire takes them. Returns when the epochs asked for are
  * through. Throws what {@link openStreamSource} and {@link planStream} throw; ERR_OVER_LIMIT when the server has no memory for one stream more;
- * ERR_SHARD_CORRUPT when a record cannot be had; ERR_UNAVAILABLE when the server drains; ERR_INTERRUPTED when the client is gone.
+ * ERR_SHARD_CORRUPT when a record cannot be had, ERR_VERSION_CHANGED when it cannot because the split was replaced; ERR_UNAVAILABLE when the server drains; ERR_INTERRUPTED when the client is gone.
  */
 export async function streamBatches(context: ServerContext, call: Call): Promise<void> {
   const { streams } = context;
