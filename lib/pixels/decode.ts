@@ -7,13 +7,10 @@
  * - CMYK and YCCK JPEGs become RGB by OpenCV's own formula, not through a colour profile;
  * - a JPEG that is cut short is readable: the missing part is grey. A PNG that is cut short is not.
  */
-import sharp, { type Metadata, type Sharp } from 'sharp';
+import type { Metadata, Sharp } from 'sharp';
 import { messageOf, MillraceError } from '../core/errors.js';
 import { MAX_PIXELS, type DecodedImage } from './image.js';
-
-// One image, one thread: images in flight beat threads within one, and every file is read once, so nothing is worth caching.
-sharp.concurrency(1);
-sharp.cache(false);
+import { sharp } from './sharp-library.js';
 
 export interface DecodedFile extends DecodedImage {
   /** Whether the file has one channel (alpha aside), of which the pixels here are three copies. */
@@ -24,7 +21,7 @@ export interface DecodedFile extends DecodedImage {
 export async function decodeImage(file: Uint8Array): Promise<DecodedFile> {
   try {
     const failOn = isPng(file) ? 'truncated' : 'none';
-    const image = sharp(file, { ignoreIcc: true, failOn, limitInputPixels: MAX_PIXELS });
+    const image = sharp()(file, { ignoreIcc: true, failOn, limitInputPixels: MAX_PIXELS });
     const metadata = await image.metadata();
     if (metadata.format === 'jpeg' || metadata.format === 'png') image.autoOrient();
     const decoded = metadata.space === 'cmyk' ? await decodeCmyk(image) : await decodeRgb(image, metadata);

@@ -92,12 +92,6 @@ export function hasOneShape(manifest: AnyManifest): manifest is Manifest {
   return manifest.shape !== null;
 }
 
-/** The shape of every sample that is made with these options, as it is served; null when samples differ in shape. */
-export function shapeOf({ size, resize, fit }: SampleOptions): SampleShape | null {
-  if (size === undefined || resize === 'none' || fit === 'short-side') return null;
-  return { height: size, width: size, channels: 3 };
-}
-
 type SampleOptions = Pick<PrepareOptions, 'size' | 'resize' | 'fit' | 'decodeScale' | 'record'>;
 
 /**

@@ -191,7 +191,7 @@ describe('a worker pool', () => {
 
   it('gives up on a shard after four workers that never said anything, naming shard and image, and leaves nothing behind', async () => {
     const lost: string[] = [];
-    const pool = createWorkerPool({ timeoutMs: 1, onLost: (message) => lost.push(message) });
+    const pool = createWorkerPool({ turbojpeg: 'none', timeoutMs: 1, onLost: (message) => lost.push(message) });
     await mkdir(splitFolder(folder.path, 'pool', 'val'), { recursive: true });
     await assert.rejects(pool.convert(task(), observer, settings.signal), {
       code: 'ERR_WORKER_LOST',
@@ -204,7 +204,7 @@ describe('a worker pool', () => {
 
   it('passes on what a task failed of, without trying again', async () => {
     const lost: string[] = [];
-    const pool = createWorkerPool({ timeoutMs: 60_000, onLost: (message) => lost.push(message) });
+    const pool = createWorkerPool({ turbojpeg: 'none', timeoutMs: 60_000, onLost: (message) => lost.push(message) });
     const beyond = { ...task(), offsets: Float64Array.of(1e9) };
     await assert.rejects(pool.convert(beyond, observer, settings.signal), {
       code: 'ERR_ARCHIVE_CORRUPT',
