@@ -149,14 +149,31 @@ describe('prepare, when a decoder fails', () => {
     else process.env['MILLRACE_TURBOJPEG'] = setting;
   });
 
-  it('leaves out the images that take two workers with them, each with its reason, and goes on', async () => {
+  /** What is put behind an image's bytes. */
+  async function writeVal(faults: Readonly<Record<number, string>>): Promise<void> {
     const members = await Promise.all(
       Array.from({ length: TINY.numVal }, async (_, i) => {
-        const fault = { 3: 'CRASHES', 4: 'CRASHES', 11: 'HANGS' }[i] ?? '';
-        return { name: `val_${i}.JPEG`, content: Buffer.concat([await tinyJpeg(90_000 + i), Buffer.from(fault)]) };
+        const fault = Buffer.from(faults[i] ?? '');
+        return { name: `val_${i}.JPEG`, content: Buffer.concat([await tinyJpeg(90_000 + i), fault]) };
       }),
     );
     await writeFile(join(root.path, 'archives', 'val.tar'), await makeTar(members));
+  }
+
+  it('leaves no worker behind that hangs when its parent is killed', async function () {
+    if (process.platform !== 'linux') this.skip();
+    await writeVal({ 11: 'HANGS ALOUD' });
+    const child = spawn(process.execPath, [PROGRAM, root.path, '1'], { stdio: ['ignore', 'ignore', 'pipe'] });
+    // The worker has the same stderr: that ends when both have.
+    const ended = once(child.stderr, 'end');
+    const [said] = (await once(child.stderr, 'data')) as [Buffer];
+    assert.equal(said.toString(), 'hanging\n');
+    child.kill('SIGKILL');
+    await ended;
+  });
+
+  it('leaves out the images that take two workers with them, each with its reason, and goes on', async () => {
+    await writeVal({ 3: 'CRASHES', 4: 'CRASHES', 11: 'HANGS' });
     const [val] = await prepareDataset({ ...settings, splits: ['val'], workerTimeoutMs: 2_500 }, false);
     assert.equal(val.numSamples, TINY.numVal - 3);
     const lines = (await readFile(join(val.folder, REJECTED_FILE), 'utf8')).trim().split('\n');
