@@ -1,12 +1,12 @@
 /** From a stored record to the pixels of its sample: one entry for whoever reads records. */
 import type { SampleShape } from '../core/tensor.js';
 import type { Fit } from './fit.js';
-import type { PlanarImage } from './image.js';
+import type { DecodePolicy, PlanarImage } from './image.js';
 import { createPixelPipeline, type ColourMode, type ResizeOptions } from './pixel-pipeline.js';
 import type { Turbojpeg } from './turbojpeg-library.js';
 
 /** How a split's samples are made of image files: the part of a manifest's options that says so. */
-export interface SampleOptions {
+export interface SampleOptions extends Pick<DecodePolicy, 'exif'> {
   readonly resize: ResizeOptions['resize'];
   readonly fit: Fit;
   /** Side of the square that is fitted, in pixels. Absent: as with `none`. */
@@ -43,7 +43,7 @@ export function createSampleDecoder(
   turbojpeg: Turbojpeg | undefined,
   colour: ColourMode = 'colour',
 ): SampleDecoder {
-  const pipeline = createPixelPipeline({ resize: resizeOptionsOf(options), colour, turbojpeg });
+  const pipeline = createPixelPipeline({ resize: resizeOptionsOf(options), exif: options.exif, colour, turbojpeg });
   const sampleOf = ({ width, height, channels, data }: PlanarImage): SamplePixels => ({
     shape: { width, height, channels },
     data,
