@@ -37,13 +37,18 @@ export interface SamplePixels {
  */
 export type SampleDecoder = (stored: StoredSample) => SamplePixels | Promise<SamplePixels>;
 
-/** Throws ERR_NOT_FOUND when the kernels have not been built. */
+/**
+ * Throws ERR_NOT_FOUND when the kernels have not been built.
+ *
+ * @param allocate gives the array, of that many bytes, that a decoded sample is returned in. Default: a new one each time
+ */
 export function createSampleDecoder(
   options: SampleOptions,
   turbojpeg: Turbojpeg | undefined,
   colour: ColourMode = 'colour',
+  allocate?: (numBytes: number) => Uint8Array,
 ): SampleDecoder {
-  const pipeline = createPixelPipeline({ resize: resizeOptionsOf(options), colour, turbojpeg });
+  const pipeline = createPixelPipeline({ resize: resizeOptionsOf(options), colour, turbojpeg, allocate });
   const sampleOf = ({ width, height, channels, data }: PlanarImage): SamplePixels => ({
     shape: { width, height, channels },
     data,

@@ -1,5 +1,5 @@
 /**
- * The kernel of `kernels/samples/*.ts`, compiled to WebAssembly with SIMD over a memory that threads share: it places samples in
+ * The kernels of `kernels/samples/*.ts`, compiled to WebAssembly with SIMD over a memory that threads share: they place samples in
  * batches.
  */
 import { existsSync, readFileSync } from 'node:fs';
@@ -9,9 +9,11 @@ import { MillraceError } from '../core/errors.js';
 import { BYTES_PER_ELEMENT, numElements, type Dtype, type SampleShape } from '../core/tensor.js';
 import { channelFactors, croppedShape, meanSource, type Mean, type Transform } from '../core/transform.js';
 import { packageRoot } from '../platform/package-root.js';
+import type { Size } from './image.js';
 
 /** Address and sizes are in bytes; `kernels/samples/place-sample.ts` says what lies there. */
 interface SampleKernelExports {
+  toPlanar(source: number, stride: number, target: number, width: number, height: number): void;
   placeSample(
     source: number,
     stride: number,
@@ -45,6 +47,15 @@ export function createSharedMemory(numBytes: number): WebAssembly.SharedMemory {
     maximum: pages,
     shared: true,
   }) as unknown as WebAssembly.SharedMemory;
+}
+
+/** Rearranges an image of that size at `source`, interleaved R, G, B, to one at `target`, planar B, G, R. Addresses of the memory. */
+export type Planarizer = (source: number, target: number, size: Size) => void;
+
+/** Throws ERR_NOT_FOUND when the kernel has not been built. */
+export function createPlanarizer(memory: WebAssembly.SharedMemory): Planarizer {
+  const kernels = instantiate(memory);
+  return (source, target, { width, height }) => kernels.toPlanar(source, 3 * width, target, width, height);
 }
 
 /** Where a thread's placer works. All addresses are of the shared memory and must be multiples of 16. */
@@ -129,7 +140,7 @@ export function createSamplePlacer(
   if (layout === 'NHWC' && channels !== 1 && channels !== 3) {
     throw new RangeError(`expected one or three channels for NHWC, got ${channels}`);
   }
-  const kernels = new WebAssembly.Instance(compiledKernels(), { env: { memory } }).exports as SampleKernelExports;
+  const kernels = instantiate(memory);
   const places = placesOf(transform, source);
   const isInterleaved = layout === 'NHWC' && channels === 3;
   const isReversed = channelOrder === 'RGB';
@@ -174,7 +185,7 @@ export function placedBytes(transform: Transform, stored: SampleShape): number {
 /** Compiled once a thread, so that code V8 has optimised stays. */
 let compiled: WebAssembly.Module | undefined;
 
-function compiledKernels(): WebAssembly.Module {
+function instantiate(memory: WebAssembly.SharedMemory): SampleKernelExports {
   if (compiled === undefined) {
     const path = join(packageRoot(), 'dist', 'lib', 'pixels', 'sample-kernels.wasm');
     if (!existsSync(path)) {
@@ -182,5 +193,5 @@ function compiledKernels(): WebAssembly.Module {
     }
     compiled = new WebAssembly.Module(readFileSync(path));
   }
-  return compiled;
+  return new WebAssembly.Instance(compiled, { env: { memory } }).exports as unknown as SampleKernelExports;
 }

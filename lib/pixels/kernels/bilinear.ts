@@ -4,6 +4,7 @@
  * A pixel and its right neighbour are six bytes, so one load of eight has both taps of all three channels. What is read past
  * a row's end has the weight 0; past the image's end there must be 8 readable bytes.
  */
+import { NO } from './swizzle';
 
 /**
  * @param source first pixel, interleaved R, G, B
@@ -69,10 +70,22 @@ function resizeRow(row: usize, offsets: usize, weights: usize, to: usize, padded
     const d = loadTwo(row, offsets + 24);
     const left = v128.load(weights);
     const right = v128.load(weights, 16);
-    const redGreenLeft = i8x16.shuffle(a, b, 0, 3, 8, 11, 16, 19, 24, 27, 1, 4, 9, 12, 17, 20, 25, 28);
-    const redGreenRight = i8x16.shuffle(c, d, 0, 3, 8, 11, 16, 19, 24, 27, 1, 4, 9, 12, 17, 20, 25, 28);
-    const blueLeft = i8x16.shuffle(a, b, 2, 5, 10, 13, 18, 21, 26, 29, 2, 5, 10, 13, 18, 21, 26, 29);
-    const blueRight = i8x16.shuffle(c, d, 2, 5, 10, 13, 18, 21, 26, 29, 2, 5, 10, 13, 18, 21, 26, 29);
+    const redGreenLeft = v128.or(
+      i8x16.swizzle(a, i8x16(0, 3, 8, 11, NO, NO, NO, NO, 1, 4, 9, 12, NO, NO, NO, NO)),
+      i8x16.swizzle(b, i8x16(NO, NO, NO, NO, 0, 3, 8, 11, NO, NO, NO, NO, 1, 4, 9, 12)),
+    );
+    const redGreenRight = v128.or(
+      i8x16.swizzle(c, i8x16(0, 3, 8, 11, NO, NO, NO, NO, 1, 4, 9, 12, NO, NO, NO, NO)),
+      i8x16.swizzle(d, i8x16(NO, NO, NO, NO, 0, 3, 8, 11, NO, NO, NO, NO, 1, 4, 9, 12)),
+    );
+    const blueLeft = v128.or(
+      i8x16.swizzle(a, i8x16(2, 5, 10, 13, NO, NO, NO, NO, 2, 5, 10, 13, NO, NO, NO, NO)),
+      i8x16.swizzle(b, i8x16(NO, NO, NO, NO, 2, 5, 10, 13, NO, NO, NO, NO, 2, 5, 10, 13)),
+    );
+    const blueRight = v128.or(
+      i8x16.swizzle(c, i8x16(2, 5, 10, 13, NO, NO, NO, NO, 2, 5, 10, 13, NO, NO, NO, NO)),
+      i8x16.swizzle(d, i8x16(NO, NO, NO, NO, 2, 5, 10, 13, NO, NO, NO, NO, 2, 5, 10, 13)),
+    );
     v128.store(to, weigh(i16x8.extend_low_i8x16_u(blueLeft), left, i16x8.extend_low_i8x16_u(blueRight), right));
     v128.store(
       to + plane,
@@ -125,5 +138,5 @@ function blendRows(upper: usize, lower: usize, upperWeight: i32, lowerWeight: i3
 function multiplyHigh(a: v128, b: v128): v128 {
   const low = i32x4.extmul_low_i16x8_s(a, b);
   const high = i32x4.extmul_high_i16x8_s(a, b);
-  return i8x16.shuffle(low, high, 2, 3, 6, 7, 10, 11, 14, 15, 18, 19, 22, 23, 26, 27, 30, 31);
+  return i16x8.narrow_i32x4_s(i32x4.shr_s(low, 16), i32x4.shr_s(high, 16));
 }
