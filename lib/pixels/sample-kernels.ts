@@ -9,10 +9,25 @@ import { MillraceError } from '../core/errors.js';
 import { BYTES_PER_ELEMENT, numElements, type Dtype, type SampleShape } from '../core/tensor.js';
 import { channelFactors, croppedShape, meanSource, type Mean, type Transform } from '../core/transform.js';
 import { packageRoot } from '../platform/package-root.js';
+import { resizeCrop, type CropResizer } from './augment/resized-crop.js';
 import type { Size } from './image.js';
+import { layTaps, paddedColumns, tapPlaces } from './laid-taps.js';
 
 /** Address and sizes are in bytes; `kernels/samples/place-sample.ts` says what lies there. */
 interface SampleKernelExports {
+  resizeCrop(
+    source: number,
+    stride: number,
+    plane: number,
+    channels: number,
+    offsets: number,
+    weights: number,
+    rows: number,
+    scratch: number,
+    target: number,
+    width: number,
+    height: number,
+  ): void;
   toPlanar(source: number, stride: number, target: number, width: number, height: number): void;
   placeSample(
     source: number,
@@ -56,6 +71,44 @@ export type Planarizer = (source: number, target: number, size: Size) => void;
 export function createPlanarizer(memory: WebAssembly.SharedMemory): Planarizer {
   const kernels = instantiate(memory);
   return (source, target, { width, height }) => kernels.toPlanar(source, 3 * width, target, width, height);
+}
+
+/** Bytes that {@link createCropResizer} needs to make images of that size. */
+export function cropResizerBytes(shape: Size): number {
+  return tapPlaces(0, shape).end + 4 * paddedColumns(shape.width);
+}
+
+/**
+ * What `resizeCrop` of `augment/resized-crop.ts` does, of arrays in the memory. One byte past the source must be readable.
+ * Throws ERR_NOT_FOUND when the kernel has not been built.
+ *
+ * @param room address, a multiple of 16, of {@link cropResizerBytes} of this thread alone
+ */
+export function createCropResizer(memory: WebAssembly.SharedMemory, room: number): CropResizer {
+  const kernels = instantiate(memory);
+  return (target, shape, source, stored, rectangle) => {
+    const { width, height } = shape;
+    // OpenCV averages there, which is rare enough to be done plainly.
+    if (rectangle.width === 2 * width && rectangle.height === 2 * height) {
+      resizeCrop(target, shape, source, stored, rectangle);
+      return;
+    }
+    const places = tapPlaces(room, shape);
+    layTaps(memory.buffer, places, rectangle, shape, 1);
+    kernels.resizeCrop(
+      source.byteOffset + rectangle.y * stored.width + rectangle.x,
+      stored.width,
+      stored.width * stored.height,
+      shape.channels,
+      places.offsets,
+      places.weights,
+      places.rows,
+      places.end,
+      target.byteOffset,
+      width,
+      height,
+    );
+  };
 }
 
 /** Where a thread's placer works. All addresses are of the shared memory and must be multiples of 16. */

@@ -7,7 +7,13 @@ import type { CropWindow } from '../../../lib/core/crop.js';
 import { numElements } from '../../../lib/core/tensor.js';
 import { sourceShape } from '../../../lib/core/transform.js';
 import { augmentedBytes, createAugmenter, type Augmenter } from '../../../lib/pixels/augment/augmenter.js';
-import { createSamplePlacer, scratchBytes, type SamplePlacer } from '../../../lib/pixels/sample-kernels.js';
+import {
+  createCropResizer,
+  createSamplePlacer,
+  cropResizerBytes,
+  scratchBytes,
+  type SamplePlacer,
+} from '../../../lib/pixels/sample-kernels.js';
 import type { Turbojpeg } from '../../../lib/pixels/turbojpeg-library.js';
 import { decodeDatum } from '../../../lib/shards/datum.js';
 import { readExactly } from '../../../lib/shards/lmdb-file.js';
@@ -16,24 +22,30 @@ import { frameBytes, frameLayout, payloadOffset, writeHeader, type FrameLayout }
 import type { FrameDone, FrameFailed, FrameMessage, Recipe, RecipeMessage } from './messages.js';
 import { checkPixels, createRecordDecoder, type RecordDecoder } from './record-decoder.js';
 
+/** Kernels read, and ignore, this much past an image's end. */
+const SLACK_BYTES = 16;
+
 /** Bytes that a thread needs for itself, for records of at most `recordBytes`. */
 export function stagingBytes(recipe: Recipe, recordBytes: number): number {
   const { record } = stagingPlaces(recipe, 0);
-  return record + Math.max(recordBytes, numElements(recipe.stored));
+  return record + Math.max(recordBytes, numElements(recipe.stored)) + SLACK_BYTES;
 }
 
 /** Where in the thread's room, which begins at `staging`, what lies. */
 function stagingPlaces({ transform, stored }: Recipe, staging: number): StagingPlaces {
   const after = (begin: number, numBytes: number): number => begin + Math.ceil(numBytes / 64) * 64;
   const augmented = after(staging, scratchBytes(transform, stored));
-  const decoded = after(augmented, augmentedBytes(transform, stored));
-  return { scratch: staging, augmented, decoded, record: after(decoded, numElements(stored)) };
+  const taps = after(augmented, augmentedBytes(transform, stored));
+  const decoded = after(taps, cropResizerBytes(sourceShape(stored, transform)));
+  return { scratch: staging, augmented, taps, decoded, record: after(decoded, numElements(stored)) };
 }
 
 interface StagingPlaces {
   /** Of the kernel that places. */
   readonly scratch: number;
   readonly augmented: number;
+  /** Of the kernel that resizes crops. */
+  readonly taps: number;
   /** An image that libturbojpeg has decoded. */
   readonly decoded: number;
   /** A record, or the pixels that it is decoded to. */
@@ -155,7 +167,7 @@ export class Assembler {
       const { recipe, values } = kitchen;
       const { transform, stored, seed } = recipe;
       const numBytes = augmentedBytes(transform, stored);
-      const { scratch, augmented, record } = stagingPlaces(recipe, staging);
+      const { scratch, augmented, taps, record } = stagingPlaces(recipe, staging);
       kitchen.tools = {
         staging,
         record,
@@ -163,7 +175,13 @@ export class Assembler {
         augmenter:
           numBytes === 0
             ? undefined
-            : createAugmenter(transform, stored, seed, this.#bytes.subarray(augmented, augmented + numBytes)),
+            : createAugmenter(
+                transform,
+                stored,
+                seed,
+                this.#bytes.subarray(augmented, augmented + numBytes),
+                createCropResizer(this.memory, taps),
+              ),
       };
     }
     return kitchen.tools;
