@@ -22,7 +22,7 @@ export async function benchServeShared(): Promise<void> {
       title: 'Trainers that ask for the same batches',
       notes: [
         `As in serve.md, uint8 NHWC, ${NUM_EPOCHS} epochs of ${NUM_SAMPLES} samples in batches of ${BATCH_SIZE}; each client a process of its`,
-        `own, on as many cores as the server; medians of ${NUM_RUNS} alternating runs. Assembled: frames assembled, over those of one stream.`,
+        `own, all on the cores of the server; medians of ${NUM_RUNS} alternating runs. Assembled: frames assembled, over those of one stream.`,
       ],
       columns: ['clients', 'images/s together', 'server CPU ms/image', 'client CPU ms/image', 'assembled'],
       rows: NUM_CLIENTS.map((numClients) => {
