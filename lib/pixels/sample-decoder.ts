@@ -37,13 +37,19 @@ export interface SamplePixels {
  */
 export type SampleDecoder = (stored: StoredSample) => SamplePixels | Promise<SamplePixels>;
 
-/** Throws ERR_NOT_FOUND when the kernels have not been built. */
+/**
+ * Throws ERR_NOT_FOUND when the kernels have not been built.
+ *
+ * @param allocate gives the array, of that many bytes, that a decoded sample is returned in. Default: a new one each time
+ */
 export function createSampleDecoder(
   options: SampleOptions,
   turbojpeg: Turbojpeg | undefined,
   colour: ColourMode = 'colour',
+  allocate?: (numBytes: number) => Uint8Array,
 ): SampleDecoder {
-  const pipeline = createPixelPipeline({ resize: resizeOptionsOf(options), exif: options.exif, colour, turbojpeg });
+  const resize = resizeOptionsOf(options);
+  const pipeline = createPixelPipeline({ resize, exif: options.exif, colour, turbojpeg, allocate });
   const sampleOf = ({ width, height, channels, data }: PlanarImage): SamplePixels => ({
     shape: { width, height, channels },
     data,
