@@ -125,6 +125,7 @@ async function trainWith(client: Client, plan: TrainPlan, flags: TrainFlags, con
     rank,
     worldSize,
     seed,
+    connections: flags.connections,
     ...(await orderOf(flags)),
     transform: { ...transform, ...augmentationOf(flags) },
     signal,
@@ -136,6 +137,7 @@ async function trainWith(client: Client, plan: TrainPlan, flags: TrainFlags, con
     // Each trainer tests on the whole split.
     rank: 0,
     worldSize: 1,
+    connections: 1,
     epochs: 1,
     shuffle: 'none',
     endOfEpoch: 'pad',
