@@ -50,11 +50,11 @@ async function beginning(
   options: TrainOptions,
   folder: CheckpointFolder,
 ): Promise<{ state: LearnerState; progress: RunProgress }> {
-  const { backend, model, solver, key, resume, reporter } = options;
+  const { backend, model, solver, key, resume, initialWeights, reporter } = options;
   const path = resume === 'auto' ? await folder.newest() : undefined;
   if (path === undefined) {
     return {
-      state: initialState(model, solver, key.seed),
+      state: initialState(model, solver, key.seed, initialWeights),
       progress: { runStep: 0, position: { epoch: 0, step: 0 }, firstLoss: undefined, lastLoss: undefined },
     };
   }
