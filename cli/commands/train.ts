@@ -205,13 +205,14 @@ async function trainWith(client: Client, plan: TrainPlan, flags: TrainFlags, con
 }
 
 function describe(outcome: TrainResult): string {
-  const { steps, firstLoss, lastLoss, accuracy, imagesPerSecond, waitShare, losses } = outcome;
+  const { steps, firstLoss, lastLoss, accuracy, imagesPerSecond, waitShare, firstWaitMs, losses } = outcome;
   const percent = (share: number): string => `${(share * 100).toFixed(1)} %`;
   return [
     drawCurve(losses),
     `steps       ${steps}, loss ${firstLoss?.toFixed(3) ?? '–'} → ${lastLoss?.toFixed(3) ?? '–'}`,
     `accuracy    ${percent(accuracy.top1)} top-1, ${percent(accuracy.top5)} top-5 of ${accuracy.numSamples} images`,
     `speed       ${imagesPerSecond.toFixed(0)} images/s, ${percent(waitShare)} of the time waiting for data`,
+    `start       ${(firstWaitMs / 1000).toFixed(1)} s until the first batch`,
     `log         ${outcome.log}`,
     `checkpoint  ${outcome.checkpoint}`,
   ].join('\n');

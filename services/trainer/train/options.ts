@@ -52,6 +52,8 @@ export interface TrainResult {
   readonly imagesPerSecond: number;
   /** Share of that time spent waiting for data after the first batch, `[0, 1]`: the data stall. */
   readonly waitShare: number;
+  /** Milliseconds until the first batch came; 0 when there was no step left to do. */
+  readonly firstWaitMs: number;
   /** Losses by step of the whole run, as the log has them. */
   readonly losses: readonly number[];
   /** Path of the log, `log.csv`. */
