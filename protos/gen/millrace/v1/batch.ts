@@ -397,6 +397,8 @@ export interface GetStatusResponse {
   /** Bytes of shards that the server reads at its start (--warm): read so far, and in all. */
   warmBytesDone: number;
   warmBytesTotal: number;
+  /** Processes that this is the sum of: those behind the address (--processes), but any that does not answer at once. */
+  numProcesses: number;
 }
 
 export interface SplitStatus {
@@ -438,6 +440,8 @@ export interface StreamStatus {
   imagesSent: number;
   bytesSent: number;
   openSeconds: number;
+  /** Of the server's process that sends it. */
+  processId: number;
 }
 
 function createBaseListDatasetsRequest(): ListDatasetsRequest {
@@ -2642,6 +2646,7 @@ function createBaseGetStatusResponse(): GetStatusResponse {
     splits: [],
     warmBytesDone: 0,
     warmBytesTotal: 0,
+    numProcesses: 0,
   };
 }
 
@@ -2685,6 +2690,9 @@ export const GetStatusResponse: MessageFns<GetStatusResponse> = {
     }
     if (message.warmBytesTotal !== 0) {
       writer.uint32(104).uint64(message.warmBytesTotal);
+    }
+    if (message.numProcesses !== 0) {
+      writer.uint32(112).uint32(message.numProcesses);
     }
     return writer;
   },
@@ -2806,6 +2814,14 @@ export const GetStatusResponse: MessageFns<GetStatusResponse> = {
             message.warmBytesTotal = longToNumber(reader.uint64());
             continue;
           }
+          case 14: {
+            if (tag !== 112) {
+              break;
+            }
+
+            message.numProcesses = reader.uint32();
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -2836,6 +2852,7 @@ export const GetStatusResponse: MessageFns<GetStatusResponse> = {
     message.splits = object.splits?.map((e) => SplitStatus.fromPartial(e)) || [];
     message.warmBytesDone = object.warmBytesDone ?? 0;
     message.warmBytesTotal = object.warmBytesTotal ?? 0;
+    message.numProcesses = object.numProcesses ?? 0;
     return message;
   },
 };
@@ -2964,6 +2981,7 @@ function createBaseStreamStatus(): StreamStatus {
     imagesSent: 0,
     bytesSent: 0,
     openSeconds: 0,
+    processId: 0,
   };
 }
 
@@ -3025,6 +3043,9 @@ export const StreamStatus: MessageFns<StreamStatus> = {
     }
     if (message.openSeconds !== 0) {
       writer.uint32(153).double(message.openSeconds);
+    }
+    if (message.processId !== 0) {
+      writer.uint32(160).uint32(message.processId);
     }
     return writer;
   },
@@ -3194,6 +3215,14 @@ export const StreamStatus: MessageFns<StreamStatus> = {
             message.openSeconds = reader.double();
             continue;
           }
+          case 20: {
+            if (tag !== 160) {
+              break;
+            }
+
+            message.processId = reader.uint32();
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -3230,6 +3259,7 @@ export const StreamStatus: MessageFns<StreamStatus> = {
     message.imagesSent = object.imagesSent ?? 0;
     message.bytesSent = object.bytesSent ?? 0;
     message.openSeconds = object.openSeconds ?? 0;
+    message.processId = object.processId ?? 0;
     return message;
   },
 };
