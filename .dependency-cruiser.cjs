@@ -48,7 +48,16 @@ module.exports = {
     owned('lmdb', ['lmdb'], ['^lib/shards/']),
     owned('leveldb', ['classic-level'], ['^lib/shards/leveldb/']),
     owned('sharp', ['sharp'], ['^lib/pixels/']),
-    owned('koffi', ['koffi'], ['^lib/pixels/', '^services/downloader/openssl-hash']),
+    owned(
+      'koffi',
+      ['koffi'],
+      [
+        '^lib/pixels/',
+        '^lib/platform/parent-death',
+        '^services/downloader/openssl-hash',
+        '^services/trainer/backend/vulkan-loader',
+      ],
+    ),
     owned('tar-stream', ['tar-stream'], ['^lib/archives/']),
     owned('p-queue', ['p-queue'], ['^workers/', '^services/downloader/']),
     owned('undici', ['undici'], ['^services/downloader/']),

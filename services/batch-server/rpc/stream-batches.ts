@@ -10,6 +10,7 @@ import { openStreamSource, sourceNames, type StreamSource } from '../stream-sour
 import { StreamEntry } from '../stream-entry.js';
 import { createWire } from '../wire.js';
 import { holderOf } from '../../../lib/rpc/guard.js';
+import { unknownToken } from '../../../lib/rpc/token-holder.js';
 
 /** Frames that a stream asks for ahead at least, however small its prefetch: those on the wire, and work for the threads. */
 const MIN_FRAMES_AHEAD = 4;
@@ -19,7 +20,8 @@ type Call = ServerWritableStream<StreamBatchesRequest, Buffer>;
 /**
  * StreamBatches: the batches of one rank, frame by frame, as fast as the wire takes them. Returns when the epochs asked for are
  * through. Throws what {@link openStreamSource} and {@link planStream} throw; ERR_OVER_LIMIT when the server has no memory for one stream more;
- * ERR_SHARD_CORRUPT when a record cannot be had; ERR_UNAVAILABLE when the server drains; ERR_INTERRUPTED when the client is gone.
+ * ERR_SHARD_CORRUPT when a record cannot be had, ERR_VERSION_CHANGED when it cannot because the split was replaced; ERR_UNAVAILABLE when the server drains; ERR_UNAUTHENTICATED when the
+ * token is taken away; ERR_INTERRUPTED when the client is gone.
  */
 export async function streamBatches(context: ServerContext, call: Call): Promise<void> {
   const { streams } = context;
@@ -67,10 +69,10 @@ async function open(context: ServerContext, request: StreamBatchesRequest): Prom
 function openLine({ pool }: ServerContext, source: StreamSource, plan: StreamPlan, seed: number): FrameLine {
   const { version, mean, placeOf } = source;
   const { shape, options } = source.splits[0].manifest;
-  const { resize, fit, size, decodeScale } = options;
+  const { resize, fit, size, decodeScale, exif } = options;
   return pool.openLine({
     version,
-    recipe: { transform: plan.transform, seed, stored: shape, samples: { resize, fit, size, decodeScale } },
+    recipe: { transform: plan.transform, seed, stored: shape, samples: { resize, fit, size, decodeScale, exif } },
     mean,
     batchSize: (plan.planner.order.globalBatchSize / plan.slice.worldSize) * numViewsOf(plan.transform),
     placeOf,
@@ -105,6 +107,7 @@ async function sendFrames(
       }
       const next = ahead.shift();
       if (next === undefined) break;
+      if (holder?.revoked.aborted === true) throw unknownToken();
       if (context.draining.aborted && next.planned.request.firstSample === 0) {
         throw new MillraceError('ERR_UNAVAILABLE', 'this server is going away; go on with another one');
       }
