@@ -73,7 +73,7 @@ def test_a_server_that_comes_back_is_gone_on_with(root: Path, expected_of_many_e
 
     def restart():
         is_down.wait()
-        with Server(root, port) as again:
+        with Server(root, port=port) as again:
             stopped.wait()
             again.kill()
 

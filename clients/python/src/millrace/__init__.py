@@ -8,11 +8,11 @@ for batch in client.stream("imagenette-160", "train", batch_size=64, epochs=10):
 from millrace import presets
 from millrace.batch import Batch
 from millrace.client import Client, connect
-from millrace.connection import Tls
 from millrace.dataset_info import DatasetInfo
 from millrace.errors import MillraceError, UsageError
 from millrace.options import ColorJitter, Position, ReconnectEvent, Transform
 from millrace.stream import Stream
+from millrace.tls import Tls
 
 __all__ = [
     "Batch",

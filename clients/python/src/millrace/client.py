@@ -10,7 +10,7 @@ from types import TracebackType
 from typing import TypeVar
 
 from millrace.buffers import Allocate, allocate_pages
-from millrace.connection import Connection, Tls, connections_to
+from millrace.connection import Connection, connections_to
 from millrace.dataset_info import DatasetInfo, dataset_info
 from millrace.errors import UsageError
 from millrace.failover import Failover
@@ -24,6 +24,7 @@ from millrace.options import (
 )
 from millrace.order.batch_plan import EndOfEpoch, Shuffle
 from millrace.stream import Stream
+from millrace.tls import Tls
 
 _Answer = TypeVar("_Answer")
 
