@@ -48,7 +48,11 @@ module.exports = {
     owned('lmdb', ['lmdb'], ['^lib/shards/']),
     owned('leveldb', ['classic-level'], ['^lib/shards/leveldb/']),
     owned('sharp', ['sharp'], ['^lib/pixels/']),
-    owned('koffi', ['koffi'], ['^lib/pixels/', '^services/downloader/openssl-hash']),
+    owned(
+      'koffi',
+      ['koffi'],
+      ['^lib/pixels/', '^services/downloader/openssl-hash', '^services/batch-server/assembly/shared-file'],
+    ),
     owned('tar-stream', ['tar-stream'], ['^lib/archives/']),
     owned('p-queue', ['p-queue'], ['^workers/', '^services/downloader/']),
     owned('undici', ['undici'], ['^services/downloader/']),

@@ -15,6 +15,9 @@ import { findHolder, type TokenHolder } from './token-holder.js';
 type AnyCall = ServerUnaryCall<unknown, unknown> | ServerWritableStream<unknown, unknown>;
 type AnyHandler = (call: AnyCall, callback?: sendUnaryData<unknown>) => void;
 
+/** Answers in a stream too, briefly. */
+const REFLECTION = '/grpc.reflection.';
+
 const holderByCall = new WeakMap<object, TokenHolder>();
 
 /** Who makes a call; undefined where the server asks for no token. */
@@ -24,7 +27,7 @@ export function holderOf(call: { readonly metadata: Metadata }): TokenHolder | u
 
 /**
  * The implementation, each handler behind a check: UNAUTHENTICATED without the token of one of `holders`, RESOURCE_EXHAUSTED when it has
- * no stream left. A call is counted while what it answers is a stream; reflection, which asks in one as well, is not.
+ * no stream left. A call is counted while what it answers is a stream, but not one of reflection.
  */
 export function guard(
   holders: readonly TokenHolder[],
@@ -37,7 +40,7 @@ export function guard(
     const method = Object.entries(definition).find(
       ([key, { originalName }]) => name === key || name === originalName,
     )?.[1];
-    const isStream = method?.responseStream === true && !method.requestStream;
+    const isStream = method?.responseStream === true && !method.path.startsWith(REFLECTION);
     const guardedHandler: AnyHandler = (call, callback) => {
       try {
         const holder = findHolder(holders, call.metadata);

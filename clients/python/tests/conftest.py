@@ -5,6 +5,7 @@ import io
 import json
 import subprocess
 import tarfile
+import tempfile
 import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -106,6 +107,20 @@ def server(root: Path) -> Iterator[Server]:
     """One for all tests that do it no harm."""
     with Server(root) as server:
         yield server
+
+
+@pytest.fixture(scope="session")
+def unix_server(root: Path) -> Iterator[Server]:
+    """The same at a socket in the file system, which shares its memory."""
+    # A socket's path may have a hundred characters.
+    with tempfile.TemporaryDirectory() as folder, Server(root, "--listen", f"unix:{folder}/socket") as server:
+        yield server
+
+
+@pytest.fixture(params=["server", "unix_server"])
+def any_server(request: pytest.FixtureRequest) -> Server:
+    """One that sends pixels, and one that shares its memory."""
+    return request.getfixturevalue(request.param)
 
 
 @pytest.fixture

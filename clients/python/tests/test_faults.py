@@ -186,7 +186,7 @@ def test_a_trainer_killed_goes_on_from_its_checkpoint(server, tmp_path, expected
 
 
 @pytest.mark.parametrize("ending", ["pass", "sys.exit(0)", "stream.close()", "client.close()", "del stream"])
-def test_the_interpreter_ends_with_a_stream_open(server, ending):
+def test_the_interpreter_ends_with_a_stream_open(any_server, ending):
     process = run_python(
         f"""
         import sys, millrace
@@ -195,7 +195,7 @@ def test_the_interpreter_ends_with_a_stream_open(server, ending):
         next(stream)
         {ending}
         """,
-        server.address,
+        any_server.address,
     )
     assert process.communicate() == ("", "")
     assert process.returncode == 0
@@ -270,7 +270,7 @@ def test_a_process_that_forks_before_it_streams_may_stream_in_its_children(serve
     assert output == "200\n200\n0\n", errors
 
 
-def test_forty_epochs_leave_memory_and_threads_as_they_were(client):
+def test_forty_epochs_leave_memory_and_threads_as_they_were(any_server):
     def usage():
         gc.collect()
         pages = int(Path("/proc/self/statm").read_text().split()[1])
@@ -278,7 +278,7 @@ def test_forty_epochs_leave_memory_and_threads_as_they_were(client):
         return pages * os.sysconf("SC_PAGE_SIZE"), threads
 
     usages = []
-    for batch in client.stream("noise", "train", 8, connections=2, epochs=50):
+    for batch in millrace.connect(any_server.address).stream("noise", "train", 8, connections=2, epochs=50):
         batch.normalized()
         if batch.is_last_step:
             usages.append(usage())
@@ -287,18 +287,23 @@ def test_forty_epochs_leave_memory_and_threads_as_they_were(client):
     assert usages[-1][1] <= usages[9][1], usages
 
 
-def test_streams_opened_and_closed_leave_nothing(client):
+def test_streams_opened_and_closed_leave_nothing(any_server):
+    client = millrace.connect(any_server.address)
+
     def open_and_close():
         with client.stream("noise", "train", 8, connections=2) as stream:
             next(stream)
 
     open_and_close()
     descriptors = len(list(Path("/proc/self/fd").iterdir()))
+    threads = len(list(Path("/proc/self/task").iterdir()))
     for _ in range(10):
         open_and_close()
     gc.collect()
     assert lane_threads() == []
     assert len(list(Path("/proc/self/fd").iterdir())) <= descriptors + 2
+    assert len(list(Path("/proc/self/task").iterdir())) <= threads + 2
+    assert "memfd:millrace" not in Path("/proc/self/maps").read_text()
 
 
 def test_state_is_small_and_plain(client):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any, Final, TypeVar
 
 import grpc
@@ -46,6 +46,8 @@ class Connection:
     def __init__(self, server: str, tls: Tls | None, token: str | None) -> None:
         self.server = server
         self.tls = tls
+        #: Whether the server may be asked to share its memory; False once that turned out not to be possible.
+        self.may_share_memory = server.startswith("unix:")
         self._metadata = () if token is None else (("authorization", f"Bearer {token}"),)
 
     def open_channel(self) -> grpc.Channel:
@@ -71,6 +73,11 @@ class Connection:
             response_deserializer=None,
         )
         return call(request, metadata=self._metadata)
+
+    def stream_shared_batches(self, channel: grpc.Channel, requests: Iterator[bytes]) -> Any:
+        """An iterable call of encoded SharedFrames; `requests` are encoded StreamSharedBatchesRequests."""
+        call: Any = channel.stream_stream(_SERVICE + "StreamSharedBatches", None, None)
+        return call(requests, metadata=self._metadata)
 
     def _unary(self, method: str, request: Message, response: type[_Response]) -> _Response:
         with self.open_channel() as channel:
