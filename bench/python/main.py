@@ -37,7 +37,8 @@ NOTES = """\
 Random crop 227 out of 256 × 256, mirror, uint8, batch 250; everything on one machine, page cache warm. Millrace and tf.data
 service give raw pixels out of one process to another; the others decode JPEGs (256 × 256, quality 95) in the trainer's process
 and two workers. Medians of {num_runs} alternating runs of {num_images} images. CPU is user + system, of all processes. The proxy's own CPU
-does not count; through it five connections receive up to 1 GiB ahead, and 20 and 100 ms are to be compared with 0 ms."""
+does not count; through it five connections receive up to 1 GiB ahead, and 20 and 100 ms are to be compared with 0 ms. FFCV is not
+here: it has no wheel, and does not build without OpenCV's headers."""
 
 
 def run(python: str, script: str, *arguments: str) -> str:

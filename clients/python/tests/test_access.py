@@ -49,7 +49,7 @@ class TestTokens:
         token = new_token("trainer", tokens)
         server = start_server("--tokens", str(tokens))
         _, _, port = server.address.rpartition(":")
-        with millrace.connect(server.address, token=token, give_up_seconds=3600) as client:
+        with millrace.connect(server.address, token=token, give_up_seconds=60) as client:
             stream = client.stream("noise", "train", 8, prefetch_bytes=0)
             list(itertools.islice(stream, 5))
             tokens.write_text(lines)
@@ -120,22 +120,23 @@ class TestTls:
         with pytest.raises(millrace.MillraceError, match="wants a token"):
             millrace.connect(server.address, tls=tls("ca")).datasets()
 
-    @pytest.mark.parametrize(
-        ("authority", "host", "message"),
-        [
-            ("other", "127.0.0.1", r"not vouched for .*Tls\(root_certificates=…\)"),
-            (None, "127.0.0.1", r"not vouched for .*Tls\(root_certificates=…\)"),
-            ("ca", "localhost", "for another name"),
-        ],
-    )
-    def test_a_server_that_is_not_trusted_is_not_tried_again(self, tls_server, tls, authority, host, message):
-        address = tls_server.address.replace("127.0.0.1", host)
-        client = millrace.connect(address, tls=tls(authority), give_up_seconds=3600)
-        with pytest.raises(millrace.UsageError, match=f"tls: server {address}: its certificate is {message}"):
+    @pytest.mark.parametrize("authority", ["other", None])
+    def test_a_server_that_is_not_trusted_is_not_tried_again(self, tls_server, tls, authority):
+        client = millrace.connect(tls_server.address, tls=tls(authority), give_up_seconds=60)
+        message = rf"tls: server {tls_server.address}: its certificate is not vouched for .*Tls\(root_certificates=…\)"
+        with pytest.raises(millrace.UsageError, match=message):
+            client.datasets()
+
+    def test_a_server_by_another_name_than_its_certificates_is_not_tried_again(
+        self, start_server: StartServer, flags, tls
+    ):
+        server = start_server(*flags, "--host", "127.0.0.2")
+        client = millrace.connect(server.address, tls=tls("ca"), give_up_seconds=60)
+        with pytest.raises(millrace.UsageError, match=f"tls: server {server.address}: .*is for another name"):
             client.datasets()
 
     def test_one_without_tls_is_named(self, server, tls):
-        client = millrace.connect(server.address, tls=tls("ca"), give_up_seconds=3600)
+        client = millrace.connect(server.address, tls=tls("ca"), give_up_seconds=60)
         with pytest.raises(millrace.UsageError, match=r"tls: .*speaks no TLS; leave tls out"):
             client.datasets()
 
@@ -168,6 +169,6 @@ class TestTls:
 
     def test_pem_that_holds_nothing_is_named(self, tls_server):
         broken = millrace.Tls(b"-----BEGIN CERTIFICATE-----\nabc\n-----END CERTIFICATE-----\n")
-        client = millrace.connect(tls_server.address, tls=broken, give_up_seconds=3600)
+        client = millrace.connect(tls_server.address, tls=broken, give_up_seconds=60)
         with pytest.raises(millrace.UsageError, match=r"tls: .*no certificate or key that can be used"):
             client.datasets()

@@ -223,7 +223,55 @@ def test_ctrl_c_interrupts_a_wait_for_a_batch(server):
     assert process.returncode == -signal.SIGINT
 
 
-def test_a_forked_process_is_told_what_to_do_and_ends(server):
+def test_ctrl_c_ends_a_loop_over_batches_and_leaves_no_thread(any_server):
+    process = run_python(
+        """
+        import sys, threading, millrace
+        client = millrace.connect(sys.argv[1])
+        try:
+            with client.stream("noise", "train", 8, connections=2, prefetch_bytes=0) as stream:
+                for batch in stream:
+                    batch.normalized()
+                    if batch.step == 3:
+                        print("streaming", flush=True)
+        except KeyboardInterrupt:
+            names = [thread.name for thread in threading.enumerate()]
+            print([name for name in names if name.startswith("millrace-")], flush=True)
+            raise
+        """,
+        any_server.address,
+    )
+    assert process.stdout.readline() == "streaming\n"
+    process.send_signal(signal.SIGINT)
+    output, errors = process.communicate()
+    assert output.replace("streaming\n", "") == "[]\n", errors
+    assert errors.rstrip().endswith("KeyboardInterrupt"), errors
+    assert process.returncode == -signal.SIGINT
+
+
+def test_a_spawned_process_may_stream_beside_its_parent(any_server, tmp_path):
+    program = tmp_path / "program.py"
+    program.write_text(
+        textwrap.dedent("""
+        import multiprocessing, sys, millrace
+
+        def count(address):
+            return sum(len(batch) for batch in millrace.connect(address).stream("noise", "train", 8, epochs=1))
+
+        if __name__ == "__main__":
+            stream = millrace.connect(sys.argv[1]).stream("noise", "train", 8)
+            next(stream)
+            with multiprocessing.get_context("spawn").Pool(1) as pool:
+                print(pool.apply(count, (sys.argv[1],)), next(stream).step)
+        """)
+    )
+    done = subprocess.run(
+        [sys.executable, str(program), any_server.address], capture_output=True, text=True, check=False
+    )
+    assert (done.stdout, done.returncode) == ("200 1\n", 0), done.stderr
+
+
+def test_a_forked_process_is_told_what_to_do_and_ends(any_server):
     process = run_python(
         """
         import os, sys, millrace
@@ -243,7 +291,7 @@ def test_a_forked_process_is_told_what_to_do_and_ends(server):
         print("child", os.waitstatus_to_exitcode(status))
         print("parent", next(stream).step)
         """,
-        server.address,
+        any_server.address,
         may_fork=True,
     )
     output, errors = process.communicate()
