@@ -85,6 +85,11 @@ def main() -> None:
     parser.add_argument("--out", type=Path, default=Path("runs"))
     options = parser.parse_args()
     epochs = options.epochs or (3 if options.small else 30)
+    print(
+        "--small, for two CPU cores: 3 epochs of a net 8 wide, meant to reach 65 %; without it, for a GPU: 30 epochs of one 64 wide, "
+        "meant to reach 90 %",
+        flush=True,
+    )
 
     torch.manual_seed(0)
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")

@@ -79,6 +79,7 @@ def parse_options() -> argparse.Namespace:
     parser.add_argument("--crop", type=int, help="default: the model's own, else 224")
     parser.add_argument("--connections", type=int, default=1)
     parser.add_argument("--save-every", type=int, default=1000, help="steps")
+    parser.add_argument("--log-every", type=int, default=100, help="steps")
     parser.add_argument("--out", type=Path, default=Path("runs"))
     return parser.parse_args()
 
@@ -162,9 +163,17 @@ class Run:
         if not self._file.exists():
             return 0
         saved = torch.load(self._file, map_location=device, weights_only=True)
+        begun, wanted = saved["schedule"]["total_steps"], self.schedule.total_steps
+        if begun != wanted:
+            raise SystemExit(
+                f"{self._file} is of a run of {begun} steps, this one has {wanted}: give the same --epochs and --global-batch, "
+                "or another --out"
+            )
         for name, part in self._parts.items():
             part.load_state_dict(saved[name])
         epoch: int = saved["stream"]["epoch"]
+        if dist.get_rank() == 0:
+            print(f"goes on at epoch {epoch + 1}, step {saved['stream']['step'] + 1}", flush=True)
         return epoch
 
 
@@ -175,22 +184,22 @@ def train_epoch(
     ddp.train()
     began = asked = time.perf_counter()
     num_images, waited = 0, 0.0
-    for images, labels, _, _, epoch, step in train:
+    for batch in train:
         waited += time.perf_counter() - asked
         with torch.autocast(device.type, torch.bfloat16):
-            loss = loss_of(ddp(images), labels)
+            loss = loss_of(ddp(batch.images), batch.labels)
         run.optimizer.zero_grad(set_to_none=True)
         loss.backward()
         run.optimizer.step()
         run.schedule.step()
         num_images += options.global_batch
-        if (step + 1) % options.save_every == 0:
+        if (batch.step + 1) % options.save_every == 0:
             run.save()
-        if dist.get_rank() == 0 and (step + 1) % 100 == 0:
+        if dist.get_rank() == 0 and (batch.step + 1) % options.log_every == 0:
             seconds = time.perf_counter() - began
             print(
-                f"epoch {epoch + 1}, step {step + 1} of {len(train)}: loss {loss.item():.3f}, {num_images / seconds:.0f} images/s, "
-                f"{100 * waited / seconds:.1f} % of the time in waiting for batches",
+                f"epoch {batch.epoch + 1}, step {batch.step + 1} of {len(train)}: loss {loss.item():.3f}, "
+                f"{num_images / seconds:.0f} images/s, {100 * waited / seconds:.1f} % of the time in waiting for batches",
                 flush=True,
             )
         asked = time.perf_counter()

@@ -21,7 +21,10 @@ export function addListenFlags(command: Command, defaultPort: number): Command {
     .option('--tls-cert <file>', 'certificate chain of this server, PEM')
     .option('--tls-key <file>', 'key of the certificate, PEM')
     .option('--tls-client-ca <file>', 'ask clients for a certificate, and take those of this authority, PEM')
-    .option('--tokens <file>', 'who may call, each with a bearer token: lines of "millrace token new"')
+    .option(
+      '--tokens <file>',
+      'who may call, each with a bearer token: lines of "millrace token new", looked at again when they change',
+    )
     .option('--insecure', 'bind another address than loopback without TLS');
 }
 
@@ -44,7 +47,7 @@ export const listenSchema = z.object({
 export async function readListenOptions(flags: z.output<typeof listenSchema>): Promise<ListenOptions> {
   const { host, port, listen, metricsPort, insecure, tokens } = flags;
   return {
-    ...{ host, port, metricsPort, isInsecureAllowed: insecure },
+    ...{ host, port, metricsPort, isInsecureAllowed: insecure, tokensPath: tokens },
     socketPath: listen === undefined ? undefined : resolve(listen.slice(UNIX_PREFIX.length)),
     tls: await readTls(flags),
     tokens: tokens === undefined ? undefined : parseTokenFile(String(await readFlagFile('--tokens', tokens)), tokens),

@@ -1,5 +1,6 @@
 import type { Command } from 'commander';
 import { once } from 'node:events';
+import { askFleet } from '../../services/batch-server/fleet-status.js';
 import { isInFleet, serveInFleet, startFleet } from '../../services/batch-server/fleet.js';
 import { z } from 'zod';
 import { BatchServer } from '../../services/batch-server/server.js';
@@ -68,12 +69,13 @@ export function addServeCommand(program: Command): void {
           memoryBytes: memory * 2 ** 20,
           prefetchBatches: prefetch,
           isWarmed: flags.warm,
+          statusOfAll: isInFleet() ? askFleet : undefined,
         },
         log,
       );
       await server.start();
       const aborted = signal.aborted ? Promise.resolve() : once(signal, 'abort');
-      if (isInFleet()) await Promise.race([aborted, serveInFleet(server.address, server.registry)]);
+      if (isInFleet()) await Promise.race([aborted, serveInFleet(server)]);
       else {
         tellListening(server.address, server.metricsPort);
         await aborted;

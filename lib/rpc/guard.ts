@@ -10,7 +10,7 @@ import type {
 } from '@grpc/grpc-js';
 import type { Logger } from '../platform/logger.js';
 import { serviceErrorOf } from './grpc-status.js';
-import { findHolder, type TokenHolder } from './token-holder.js';
+import type { TokenHolder, TokenHolders } from './token-holder.js';
 
 type AnyCall = ServerUnaryCall<unknown, unknown> | ServerWritableStream<unknown, unknown>;
 type AnyHandler = (call: AnyCall, callback?: sendUnaryData<unknown>) => void;
@@ -27,10 +27,11 @@ export function holderOf(call: { readonly metadata: Metadata }): TokenHolder | u
 
 /**
  * The implementation, each handler behind a check: UNAUTHENTICATED without the token of one of `holders`, RESOURCE_EXHAUSTED when it has
- * no stream left. A call is counted while what it answers is a stream, but not one of reflection.
+ * no stream left. A call is counted while what it answers is a stream, but not one of reflection. A handler of a stream ends it
+ * itself when its holder is revoked.
  */
 export function guard(
-  holders: readonly TokenHolder[],
+  holders: TokenHolders,
   definition: ServiceDefinition,
   implementation: UntypedServiceImplementation,
   log: Logger,
@@ -43,7 +44,7 @@ export function guard(
     const isStream = method?.responseStream === true && !method.path.startsWith(REFLECTION);
     const guardedHandler: AnyHandler = (call, callback) => {
       try {
-        const holder = findHolder(holders, call.metadata);
+        const holder = holders.find(call.metadata);
         holderByCall.set(call, holder);
         if (isStream) call.once('close', holder.enterStream());
       } catch (error) {

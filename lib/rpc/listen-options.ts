@@ -15,6 +15,8 @@ export interface ListenOptions {
   readonly tls?: ServerTls | undefined;
   /** Who may call, each with a token; at least one. Undefined: everybody. Health checks are answered to everybody. */
   readonly tokens?: readonly TokenEntry[] | undefined;
+  /** The file that `tokens` are from: changes of it count at once. Undefined: they stay as they are. */
+  readonly tokensPath?: string | undefined;
   /** Bind another address than loopback without TLS. Default false. */
   readonly isInsecureAllowed?: boolean;
   /** Milliseconds that open calls get to end by themselves when the server stops. Default 10,000. */
@@ -33,7 +35,7 @@ export interface ServerTls {
 export type CompleteListenOptions = Required<Omit<ListenOptions, Unset>> & Pick<ListenOptions, Unset>;
 
 /** Those that may stay undefined. */
-type Unset = 'tls' | 'tokens' | 'metricsPort' | 'socketPath';
+type Unset = 'tls' | 'tokens' | 'tokensPath' | 'metricsPort' | 'socketPath';
 
 /** Throws UsageError naming the flag. */
 export function completeListenOptions(options: ListenOptions, defaultPort: number): CompleteListenOptions {
@@ -44,6 +46,7 @@ export function completeListenOptions(options: ListenOptions, defaultPort: numbe
     metricsPort,
     tls,
     tokens,
+    tokensPath,
     isInsecureAllowed = false,
     drainMs = 10_000,
   } = options;
@@ -53,5 +56,5 @@ export function completeListenOptions(options: ListenOptions, defaultPort: numbe
       `--host ${host} is open to other machines: give --tls-cert and --tls-key, or say --insecure if the network is yours alone`,
     );
   }
-  return { host, port, socketPath, metricsPort, tls, tokens, isInsecureAllowed, drainMs };
+  return { host, port, socketPath, metricsPort, tls, tokens, tokensPath, isInsecureAllowed, drainMs };
 }

@@ -12,7 +12,8 @@ import { startMetricsServer, type MetricsServer } from '../platform/metrics-serv
 import { packageRoot } from '../platform/package-root.js';
 import { guard } from './guard.js';
 import type { CompleteListenOptions, ServerTls } from './listen-options.js';
-import { TokenHolder } from './token-holder.js';
+import { watchTokenFile } from './token-file.js';
+import { TokenHolders } from './token-holder.js';
 import { removeStaleSocket, UNIX_PREFIX } from './unix-socket.js';
 
 export interface RpcService {
@@ -34,6 +35,10 @@ export class RpcServer {
     'grpc.keepalive_timeout_ms': 20_000,
   });
   readonly #health: HealthImplementation;
+  readonly #log: Logger;
+  /** Undefined: everybody may call. */
+  readonly #holders: TokenHolders | undefined;
+  #unwatch: (() => void) | undefined;
   #isReady = true;
   #metricsServer: MetricsServer | undefined;
   #boundPort = 0;
@@ -43,7 +48,9 @@ export class RpcServer {
     this.#service = service;
     this.#registry = registry;
     this.#health = new HealthImplementation({ '': 'SERVING', [service.name]: 'SERVING' });
-    const holders = options.tokens?.map((entry) => new TokenHolder(entry));
+    this.#log = log;
+    const holders = options.tokens && new TokenHolders(options.tokens);
+    this.#holders = holders;
     const addService = (definition: ServiceDefinition, implementation: UntypedServiceImplementation): void => {
       const guarded = holders === undefined ? implementation : guard(holders, definition, implementation, log);
       this.#grpc.addService(definition, guarded);
@@ -80,6 +87,7 @@ export class RpcServer {
         }
       });
     });
+    this.#watchTokens();
     if (metricsPort !== undefined) {
       this.#metricsServer = await startMetricsServer(this.#registry, () => this.#isReady, metricsPort);
     }
@@ -91,6 +99,7 @@ export class RpcServer {
    */
   async close(): Promise<void> {
     this.#isReady = false;
+    this.#unwatch?.();
     this.#health.setStatus('', 'NOT_SERVING');
     this.#health.setStatus(this.#service.name, 'NOT_SERVING');
     const deadline = new AbortController();
@@ -101,6 +110,16 @@ export class RpcServer {
     deadline.abort();
     this.#grpc.forceShutdown();
     await this.#metricsServer?.close();
+  }
+
+  #watchTokens(): void {
+    const { tokensPath: path } = this.#options;
+    const holders = this.#holders;
+    if (path === undefined || holders === undefined) return;
+    this.#unwatch = watchTokenFile(path, this.#log, (entries) => {
+      const revoked = holders.replace(entries);
+      this.#log.info({ path, tokens: entries.length, revoked }, 'tokens read');
+    });
   }
 }
 

@@ -7,7 +7,10 @@
  * A token is 256 random bits, so that its plain hash tells nothing of it.
  */
 import { createHash, randomBytes } from 'node:crypto';
+import { unwatchFile, watchFile } from 'node:fs';
+import { readFile } from 'node:fs/promises';
 import { UsageError } from '../core/errors.js';
+import type { Logger } from '../platform/logger.js';
 
 export interface TokenLimits {
   /** Streams at a time, all servers' processes counted apart. Undefined: any number. */
@@ -27,6 +30,7 @@ const NAME = /^[A-Za-z0-9][A-Za-z0-9._@-]*$/;
 const DIGEST = /^[0-9a-f]{64}$/i;
 const LIMIT = /^(streams|bytes-per-second)=([1-9]\d{0,14})$/;
 const TOKEN_BYTES = 32;
+const WATCH_INTERVAL_MS = 1_000;
 
 /** Whether a token may be called so. */
 export function isTokenName(name: string): boolean {
@@ -48,12 +52,44 @@ export function createToken(name: string, limits: TokenLimits): { readonly token
 
 /** Throws UsageError naming `--tokens` and the line, when one is not of that form, or the file has none. */
 export function parseTokenFile(text: string, path: string): TokenEntry[] {
-  const entries = text.split('\n').flatMap((line, index) => {
+  const entries = parseLines(text, path);
+  if (entries.length > 0) return entries;
+  throw new UsageError('--tokens', `--tokens: ${path} holds no token; make one with "millrace token new <name>"`);
+}
+
+/**
+ * Looks at the file every second, and calls `onChange` with what it says once it says something else; a file without a line lets nobody in.
+ * One that cannot be read or understood changes nothing, and is told in the log. Returns what ends it.
+ */
+export function watchTokenFile(path: string, log: Logger, onChange: (entries: TokenEntry[]) => void): () => void {
+  let known: string | undefined;
+  let last = Promise.resolve();
+  const look = async (): Promise<void> => {
+    try {
+      const text = await readFile(path, 'utf8');
+      if (text === known) return;
+      const entries = parseLines(text, path);
+      known = text;
+      onChange(entries);
+    } catch (error) {
+      log.error({ err: error, path }, 'the token file cannot be used; the tokens that were known before still are');
+    }
+  };
+  const listener = (): void => {
+    last = last.then(look);
+  };
+  // Polled: it sees renames, links that are set anew, and mounts that tell of nothing.
+  watchFile(path, { persistent: false, interval: WATCH_INTERVAL_MS }, listener);
+  // It may have changed since it was read.
+  listener();
+  return () => unwatchFile(path, listener);
+}
+
+function parseLines(text: string, path: string): TokenEntry[] {
+  return text.split('\n').flatMap((line, index) => {
     const fields = line.replace(/#.*/, '').trim().split(/\s+/);
     return fields[0] === '' ? [] : [parseLine(fields, `--tokens: line ${index + 1} of ${path}`)];
   });
-  if (entries.length > 0) return entries;
-  throw new UsageError('--tokens', `--tokens: ${path} holds no token; make one with "millrace token new <name>"`);
 }
 
 function parseLine([name, digest = '', ...limits]: readonly string[], where: string): TokenEntry {

@@ -1,4 +1,4 @@
-/** Who calls with a token, and what is left of the token's limits. */
+/** Who calls with a token, what is left of the token's limits, and whether it still counts. */
 import { timingSafeEqual } from 'node:crypto';
 import type { Metadata } from '@grpc/grpc-js';
 import { MillraceError } from '../core/errors.js';
@@ -12,10 +12,17 @@ export class TokenHolder {
   /** When what was sent so far is paid for, at the holder's rate. */
   #paidAtMs = 0;
 
+  readonly #revoking = new AbortController();
+
   constructor(
-    private readonly entry: TokenEntry,
+    private entry: TokenEntry,
     private readonly now: () => number = () => performance.now(),
   ) {}
+
+  /** Aborted when the token is taken away: streams that were opened with it end. */
+  get revoked(): AbortSignal {
+    return this.#revoking.signal;
+  }
 
   get name(): string {
     return this.entry.name;
@@ -23,6 +30,15 @@ export class TokenHolder {
 
   get digest(): Buffer {
     return this.entry.digest;
+  }
+
+  /** The limits may have changed; what it has of them, it keeps. */
+  update(entry: TokenEntry): void {
+    this.entry = entry;
+  }
+
+  revoke(): void {
+    this.#revoking.abort();
   }
 
   /** Counts a stream; call what it returns, once, when the stream has ended. Throws ERR_OVER_LIMIT naming the limit. */
@@ -48,19 +64,47 @@ export class TokenHolder {
   }
 }
 
-/** Finds the holder of the bearer token in a call's metadata. Throws ERR_UNAUTHENTICATED when there is none, or nobody's. */
-export function findHolder(holders: readonly TokenHolder[], metadata: Metadata): TokenHolder {
-  const [sent] = metadata.get('authorization');
-  const token = /^Bearer +(\S+)$/i.exec(String(sent))?.[1];
-  if (token === undefined) {
-    throw new MillraceError(
-      'ERR_UNAUTHENTICATED',
-      'this server wants a token, as metadata "authorization: Bearer <token>"',
-    );
+/** Those who may call, as the token file has them at the time. */
+export class TokenHolders {
+  #holders: readonly TokenHolder[] = [];
+
+  constructor(entries: readonly TokenEntry[]) {
+    this.replace(entries);
   }
-  const digest = digestOf(token);
-  // All are looked at, so that the time taken tells nothing.
-  const holder = holders.filter((it) => timingSafeEqual(it.digest, digest)).at(0);
-  if (holder === undefined) throw new MillraceError('ERR_UNAUTHENTICATED', 'this server does not know the token');
-  return holder;
+
+  /** From now on these may call, and the others are revoked, whose names it returns. */
+  replace(entries: readonly TokenEntry[]): string[] {
+    const known = new Map(this.#holders.map((holder) => [holder.digest.toString('hex'), holder]));
+    this.#holders = entries.map((entry) => {
+      const digest = entry.digest.toString('hex');
+      const holder = known.get(digest) ?? new TokenHolder(entry);
+      known.delete(digest);
+      holder.update(entry);
+      return holder;
+    });
+    for (const gone of known.values()) gone.revoke();
+    return [...known.values()].map(({ name }) => name);
+  }
+
+  /** The holder of the bearer token in a call's metadata. Throws ERR_UNAUTHENTICATED when there is none, or nobody's. */
+  find(metadata: Metadata): TokenHolder {
+    const [sent] = metadata.get('authorization');
+    const token = /^Bearer +(\S+)$/i.exec(String(sent))?.[1];
+    if (token === undefined) {
+      throw new MillraceError(
+        'ERR_UNAUTHENTICATED',
+        'this server wants a token, as metadata "authorization: Bearer <token>"',
+      );
+    }
+    const digest = digestOf(token);
+    // All are looked at, so that the time taken tells nothing.
+    const holder = this.#holders.filter((it) => timingSafeEqual(it.digest, digest)).at(0);
+    if (holder === undefined) throw unknownToken();
+    return holder;
+  }
+}
+
+/** For calls with a token that is nobody's, and for streams whose token is so no more. */
+export function unknownToken(): MillraceError {
+  return new MillraceError('ERR_UNAUTHENTICATED', 'this server does not know the token');
 }

@@ -22,18 +22,22 @@ export const DATA_FILE = 'data.mdb';
 export const PAGE_HEADER_BYTES = 16;
 
 /** Where the records of a file lie, in key order. Indices are of `[0, numRecords)`, offsets and lengths in bytes. */
-export interface LmdbFile {
+export interface LmdbIndex {
   readonly path: string;
-  /** Open for reading until {@link close}; any thread of the process may read from it. */
-  readonly descriptor: number;
   readonly pageBytes: number;
   readonly numRecords: number;
   /** Bytes of the longest value. */
   readonly maxValueBytes: number;
   valueOffset(index: number): number;
   valueLength(index: number): number;
-  /** A new buffer. Throws ERR_SHARD_CORRUPT when the file ends before it. */
-  key(index: number): Buffer;
+  /** A new buffer, read from the file, open as `descriptor`. Throws ERR_SHARD_CORRUPT when the file ends before it. */
+  readKey(descriptor: number, index: number): Buffer;
+}
+
+/** A file with its index. */
+export interface LmdbFile extends LmdbIndex {
+  /** Open for reading until {@link close}. */
+  readonly descriptor: number;
   close(): void;
 }
 
@@ -59,7 +63,7 @@ export function openLmdbFile(path: string): LmdbFile {
     throw corrupt(path, `cannot be opened: ${messageOf(error)}`, error);
   }
   try {
-    return index(path, descriptor);
+    return { ...indexLmdbFile(path, descriptor), descriptor, close: () => closeSync(descriptor) };
   } catch (error) {
     closeSync(descriptor);
     throw error;
@@ -86,7 +90,8 @@ export function corruptPage(path: string, page: number, what: string): MillraceE
   return new MillraceError('ERR_SHARD_CORRUPT', `${path}: page ${page} ${what}`, { context: { path, page } });
 }
 
-function index(path: string, descriptor: number): LmdbFile {
+/** The index of a file that is open. Throws as {@link openLmdbFile} does. */
+export function indexLmdbFile(path: string, descriptor: number): LmdbIndex {
   const fileBytes = fstatSync(descriptor).size;
   const { pageBytes, numRecords, depth, root, metaPage } = readMeta(path, descriptor, fileBytes);
   const valueOffsets = new Float64Array(numRecords);
@@ -151,18 +156,16 @@ function index(path: string, descriptor: number): LmdbFile {
 
   return {
     path,
-    descriptor,
     pageBytes,
     numRecords,
     maxValueBytes,
     valueOffset: (at) => valueOffsets[at],
     valueLength: (at) => valueLengths[at],
-    key(at) {
+    readKey(from, at) {
       const key = Buffer.allocUnsafe(keyLengths[at]);
-      readExactly(path, descriptor, key, keyOffsets[at]);
+      readExactly(path, from, key, keyOffsets[at]);
       return key;
     },
-    close: () => closeSync(descriptor),
   };
 }
 

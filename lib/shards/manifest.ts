@@ -125,14 +125,17 @@ export async function writeManifest(folder: string, manifest: AnyManifest): Prom
   );
 }
 
-/** The manifest in a split's folder; undefined when the split is not finished. Throws ERR_SHARD_CORRUPT naming field and file. */
-export async function readManifest(folder: string): Promise<AnyManifest | undefined> {
+/**
+ * The manifest in a split's folder; undefined when the split is not finished. Throws ERR_SHARD_CORRUPT naming field and file.
+ * @param from where the folder is reached, when that is not its name
+ */
+export async function readManifest(folder: string, from = folder): Promise<AnyManifest | undefined> {
   const path = join(folder, MANIFEST_FILE);
   const fail = (what: string, cause?: unknown): MillraceError =>
     new MillraceError('ERR_SHARD_CORRUPT', `${path}: ${what}`, { cause, context: { path } });
   let text: string;
   try {
-    text = await readFile(path, 'utf8');
+    text = await readFile(join(from, MANIFEST_FILE), 'utf8');
   } catch (error) {
     if (codeOf(error) === 'ENOENT') return undefined;
     throw error;

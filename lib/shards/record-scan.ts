@@ -21,7 +21,7 @@ export function* scanRecords(folder: string): Generator<ScannedRecord, void> {
   try {
     const room = Buffer.allocUnsafe(numPagesOf(file.maxValueBytes, file.pageBytes) * file.pageBytes);
     for (let index = 0; index < file.numRecords; index++) {
-      yield { key: file.key(index), value: readChecked(file, index, room) };
+      yield { key: file.readKey(file.descriptor, index), value: readChecked(file, index, room) };
     }
   } finally {
     file.close();

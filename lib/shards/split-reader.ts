@@ -1,12 +1,12 @@
 /** Reading a finished split: samples by dense id, wherever their shard is. */
-import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { MillraceError } from '../core/errors.js';
-import { MEAN_FILE } from '../platform/root-layout.js';
-import { decodeBlobProto, type MeanImage } from './blob-proto.js';
+import type { MeanImage } from './blob-proto.js';
 import type { Datum } from './datum.js';
-import { hasOneShape, readManifest, type AnyManifest, type Manifest } from './manifest.js';
-import { openShard, type RecordPlace, type ShardReader } from './shard-reader.js';
+import { hasOneShape, type AnyManifest, type Manifest } from './manifest.js';
+import { OpenFiles, ShardFile } from './open-files.js';
+import { readShard, type RecordPlace, type ShardReader } from './shard-reader.js';
+import { fixSplit } from './split-files.js';
 import { groupByLabel, readLabels } from './split-labels.js';
 
 /** A split whose samples have one shape: what batches are made of. */
@@ -20,6 +20,8 @@ export interface AnySplitReader {
   readonly manifest: AnyManifest;
   /** Undefined when samples differ in shape. */
   readonly mean: MeanImage | undefined;
+  /** Whether a shard could not be had: what lies in the folder is better opened anew. */
+  isStale(): boolean;
   /** The ids of each label's samples, ascending; found once. Throws what `read` throws. */
   idsByLabel(): Promise<ReadonlyMap<number, Uint32Array>>;
   /** A sample's key; the id in `[0, numSamples)`. */
@@ -29,20 +31,22 @@ export interface AnySplitReader {
   /**
    * Reads the samples with these ids; `visit` is told the place in `ids` and is called in no particular order. The Datum is
    * the reader's own memory: valid only inside `visit`.
-   * Throws ERR_SHARD_CORRUPT when a shard is missing or does not hold what the manifest says.
+   * Throws ERR_SHARD_CORRUPT when a shard is missing or does not hold what the manifest says, ERR_VERSION_CHANGED when another version of the
+   * split is in its place, ERR_OVER_LIMIT when no file can be opened.
    */
   read(ids: ArrayLike<number>, visit: (datum: Datum, place: number) => void): void;
   close(): Promise<void>;
 }
 
 /**
- * Opens the split in `folder`; shards are opened when first read. Throws ERR_NOT_FOUND when there is no finished split,
- * ERR_OPTIONS_DIFFER when its samples differ in shape.
+ * Opens the split in `folder`; shards are opened when first read, and as `files` has room. Throws ERR_NOT_FOUND when there is no finished
+ * split, ERR_OPTIONS_DIFFER when its samples differ in shape.
  */
-export async function openSplit(folder: string): Promise<SplitReader> {
-  const split = await openAnySplit(folder);
+export async function openSplit(folder: string, files?: OpenFiles): Promise<SplitReader> {
+  const split = await openAnySplit(folder, files);
   const { manifest, mean } = split;
   if (mean !== undefined && hasOneShape(manifest)) return { ...split, manifest, mean };
+  await split.close();
   throw new MillraceError(
     'ERR_OPTIONS_DIFFER',
     `${manifest.dataset}/${manifest.split} was prepared with --resize ${manifest.options.resize} --fit ${manifest.options.fit}: its images ` +
@@ -51,28 +55,22 @@ export async function openSplit(folder: string): Promise<SplitReader> {
 }
 
 /** As {@link openSplit}, whatever shapes its samples have. */
-export async function openAnySplit(folder: string): Promise<AnySplitReader> {
-  const manifest = await readManifest(folder);
-  if (manifest === undefined) {
-    throw new MillraceError('ERR_NOT_FOUND', `${folder} holds no finished split; make one with "millrace prepare"`, {
-      context: { path: folder },
-    });
-  }
-  const meanPath = join(folder, MEAN_FILE);
-  const mean = hasOneShape(manifest) ? decodeBlobProto(await readFile(meanPath), meanPath) : undefined;
-  const shards = manifest.shards.map((): ShardReader | undefined => undefined);
+export async function openAnySplit(folder: string, openFiles = new OpenFiles()): Promise<AnySplitReader> {
+  const { held, manifest, mean, shardOptions } = await fixSplit(folder);
+  const files = shardOptions.map((options) => new ShardFile(openFiles, options));
+  const shards = files.map((): ShardReader | undefined => undefined);
   const begins = shardBegins(manifest);
 
   const shardAt = (index: number): ShardReader => {
     const known = shards[index];
     if (known !== undefined) return known;
     const { path, numSamples } = manifest.shards[index];
-    const shard = openShard(join(folder, path));
+    const shard = readShard(files[index]);
     if (shard.numSamples !== numSamples) {
       throw new MillraceError(
         'ERR_SHARD_CORRUPT',
-        `shard ${shard.folder}: holds ${shard.numSamples} records where the manifest says ${numSamples}`,
-        { context: { path: shard.folder } },
+        `shard ${join(folder, path)}: holds ${shard.numSamples} records where the manifest says ${numSamples}`,
+        { context: { path: join(folder, path) } },
       );
     }
     shards[index] = shard;
@@ -101,8 +99,9 @@ export async function openAnySplit(folder: string): Promise<AnySplitReader> {
     folder,
     manifest,
     mean,
+    isStale: () => files.some(({ isLost }) => isLost),
     idsByLabel() {
-      groups ??= readLabels(folder, manifest, read)
+      groups ??= readLabels(held.path, manifest, read)
         .then(groupByLabel)
         .catch((error: unknown) => {
           // A failure is not kept: the next stream tries again.
@@ -120,12 +119,10 @@ export async function openAnySplit(folder: string): Promise<AnySplitReader> {
       return shardAt(index).placeOf(sampleId - begins[index]);
     },
     read,
-    async close() {
-      await Promise.all(
-        shards.map(async (shard) => {
-          await shard?.close();
-        }),
-      );
+    close() {
+      for (const file of files) file.close();
+      held.close();
+      return Promise.resolve();
     },
   };
 }

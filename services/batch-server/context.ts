@@ -4,6 +4,7 @@ import type { AssemblyPool } from './assembly/assembly-pool.js';
 import type { DatasetStore } from './dataset-store.js';
 import type { ServerMetrics } from './metrics.js';
 import type { Residency } from './residency.js';
+import type { ProcessStatus } from './server-status.js';
 import type { WarmUp } from './warm-up.js';
 import type { StreamRegistry } from './stream-registry.js';
 
@@ -18,6 +19,8 @@ export interface ServerContext {
   readonly metrics: ServerMetrics;
   readonly log: Logger;
   readonly startedAtMs: number;
+  /** Of all processes behind the server's address, this one among them. */
+  readonly statusOfAll: () => Promise<readonly ProcessStatus[]>;
   /** Aborted when the server drains: streams end at the next batch. */
   readonly draining: AbortSignal;
 }

@@ -1,9 +1,9 @@
 /** The splits under a root, opened when first asked for and shared by all streams. */
 import { readdir } from 'node:fs/promises';
-import { MillraceError } from '../../lib/core/errors.js';
-import { codeOf } from '../../lib/core/errors.js';
+import { codeOf, MillraceError } from '../../lib/core/errors.js';
 import { datasetsFolder, splitFolder } from '../../lib/platform/root-layout.js';
 import { hasOneShape, readManifest, type Manifest } from '../../lib/shards/manifest.js';
+import { OpenFiles } from '../../lib/shards/open-files.js';
 import { openSplit, type SplitReader } from '../../lib/shards/split-reader.js';
 
 /** A split in use; give it back with `release` when done. */
@@ -25,33 +25,43 @@ export interface DatasetStore {
 const NAME = /^[A-Za-z0-9][A-Za-z0-9._-]*$/;
 
 interface Entry {
-  readonly reader: Promise<SplitReader>;
   readonly version: string;
+  readonly opening: Promise<SplitReader>;
+  /** Once it is open. */
+  reader: SplitReader | undefined;
+  /** Streams that use it, and those that wait for it to be open. */
   numLeases: number;
-  /** A newer version has taken its place: close it with its last lease. */
-  isSuperseded: boolean;
 }
 
-export function createDatasetStore(root: string): DatasetStore {
-  const entries = new Map<string, Entry>();
+export interface DatasetStoreOptions {
+  /** Shard files that are open at a time, of all splits. Default: that of OpenFiles. */
+  readonly maxOpenShards?: number | undefined;
+  /** Opens a split. Default: `openSplit`. */
+  readonly open?: typeof openSplit;
+}
 
-  const entryOf = async (dataset: string, split: string): Promise<Entry> => {
-    const folder = splitFolder(root, dataset, split);
-    // Read each time: a new version may have been put in place, and streams on the old one go on with theirs.
-    const manifest = NAME.test(dataset) && NAME.test(split) ? await readManifest(folder) : undefined;
-    if (manifest === undefined) {
-      throw new MillraceError('ERR_NOT_FOUND', `this server has no split "${split}" of a dataset "${dataset}"`);
-    }
-    const known = entries.get(folder);
-    if (known?.version === manifest.version) return known;
-    if (known !== undefined) {
-      known.isSuperseded = true;
-      await closeIfUnused(known);
-    }
-    const entry: Entry = { reader: openSplit(folder), version: manifest.version, numLeases: 0, isSuperseded: false };
-    // Whoever waits for it sees the failure; the entry must not stay.
-    entry.reader.catch(() => entries.delete(folder));
-    entries.set(folder, entry);
+export function createDatasetStore(root: string, options: DatasetStoreOptions = {}): DatasetStore {
+  const { maxOpenShards, open = openSplit } = options;
+  const files = new OpenFiles(maxOpenShards);
+  /** The latest of each folder; earlier ones live as long as their leases. */
+  const latest = new Map<string, Entry>();
+
+  const closeIfUnused = async (folder: string, entry: Entry): Promise<void> => {
+    if (latest.get(folder) !== entry && entry.numLeases === 0) await entry.reader?.close();
+  };
+
+  const openEntry = (folder: string, version: string): Entry => {
+    const entry: Entry = { version, opening: open(folder, files), reader: undefined, numLeases: 0 };
+    const superseded = latest.get(folder);
+    latest.set(folder, entry);
+    if (superseded !== undefined) void closeIfUnused(folder, superseded);
+    entry.opening.then(
+      (reader) => (entry.reader = reader),
+      () => {
+        // Whoever waits for it sees the failure; the next one tries again.
+        if (latest.get(folder) === entry) latest.delete(folder);
+      },
+    );
     return entry;
   };
 
@@ -67,29 +77,37 @@ export function createDatasetStore(root: string): DatasetStore {
       return manifests;
     },
     async acquire(dataset, split) {
-      const entry = await entryOf(dataset, split);
-      const reader = await entry.reader;
+      const folder = splitFolder(root, dataset, split);
+      // Read each time: a new version may have been put in place, and streams on the old one go on with theirs.
+      const manifest = NAME.test(dataset) && NAME.test(split) ? await readManifest(folder) : undefined;
+      if (manifest === undefined) {
+        throw new MillraceError('ERR_NOT_FOUND', `this server has no split "${split}" of a dataset "${dataset}"`);
+      }
+      const known = latest.get(folder);
+      const isUsable = known?.version === manifest.version && known.reader?.isStale() !== true;
+      const entry = isUsable ? known : openEntry(folder, manifest.version);
+      // Before anything is waited for: an entry without leases may be closed.
       entry.numLeases++;
       let isReleased = false;
-      return {
-        split: reader,
-        async release() {
-          if (isReleased) return;
-          isReleased = true;
-          entry.numLeases--;
-          await closeIfUnused(entry);
-        },
+      const release = async (): Promise<void> => {
+        if (isReleased) return;
+        isReleased = true;
+        entry.numLeases--;
+        await closeIfUnused(folder, entry);
       };
+      try {
+        return { split: await entry.opening, release };
+      } catch (error) {
+        await release();
+        throw error;
+      }
     },
     async close() {
-      await Promise.all([...entries.values()].map(async (entry) => (await entry.reader).close()));
-      entries.clear();
+      const entries = [...latest.values()];
+      latest.clear();
+      await Promise.all(entries.map(async ({ opening }) => (await opening).close()));
     },
   };
-}
-
-async function closeIfUnused(entry: Entry): Promise<void> {
-  if (entry.isSuperseded && entry.numLeases === 0) await (await entry.reader).close();
 }
 
 async function foldersIn(folder: string): Promise<string[]> {

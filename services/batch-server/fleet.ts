@@ -10,6 +10,8 @@ import { MillraceError } from '../../lib/core/errors.js';
 import type { Logger } from '../../lib/platform/logger.js';
 import { sleep } from '../../lib/platform/lifecycle.js';
 import { startMetricsServer, type MetricsServer } from '../../lib/platform/metrics-server.js';
+import { relayStatus, tellStatus } from './fleet-status.js';
+import type { ProcessStatus } from './server-status.js';
 
 /** What a process of the fleet says once it serves. */
 interface Serving {
@@ -42,21 +44,28 @@ export async function startFleet({ numProcesses, program, args, metricsPort, log
   const closing = new AbortController();
   const isClosing = (): boolean => closing.signal.aborted;
   const workers = new Set<Worker>();
+  /** Those that hear questions. */
+  const serving = new Set<Worker>();
   let numDeaths = 0;
 
   const start = async (): Promise<string> => {
     const worker = cluster.fork();
     workers.add(worker);
-    worker.once('exit', () => workers.delete(worker));
+    worker.once('exit', () => {
+      workers.delete(worker);
+      serving.delete(worker);
+    });
+    relayStatus(worker, serving);
     const ended = once(worker, 'exit').then(([code]) => {
       throw new MillraceError('ERR_UNAVAILABLE', `a server process ended with code ${String(code)} before it served`);
     });
-    const serving = new Promise<Serving>((resolve) => {
+    const isServing = new Promise<Serving>((resolve) => {
       worker.on('message', (message: Partial<Serving>) => {
         if (typeof message.address === 'string') resolve({ address: message.address });
       });
     });
-    const { address } = await Promise.race([serving, ended]);
+    const { address } = await Promise.race([isServing, ended]);
+    serving.add(worker);
     ended.catch(() => undefined);
     worker.once('exit', (code) => void replace(code));
     numDeaths = 0;
@@ -111,11 +120,19 @@ export function isInFleet(): boolean {
   return cluster.isWorker;
 }
 
-/** Tells the fleet that this process serves, with its metrics; resolves when it is to end. */
-export async function serveInFleet(address: string, registry: Registry): Promise<void> {
-  AggregatorRegistry.setRegistries([registry]);
+/** What a process of a fleet has to tell. */
+export interface FleetMember {
+  readonly address: string;
+  readonly registry: Registry;
+  status(): ProcessStatus;
+}
+
+/** Tells the fleet that this process serves, and from then on its metrics and status; resolves when it is to end. */
+export async function serveInFleet(member: FleetMember): Promise<void> {
+  AggregatorRegistry.setRegistries([member.registry]);
   new AggregatorRegistry();
-  const serving: Serving = { address };
+  tellStatus(() => member.status());
+  const serving: Serving = { address: member.address };
   process.send?.(serving);
   await new Promise<void>((resolve) => {
     process.on('message', (message) => {

@@ -18,6 +18,8 @@ export interface ServerMetrics {
   readonly streamErrors: Counter<'code'>;
   /** Records that could not be had: an alarm. */
   readonly corruptRecords: Counter<'dataset' | 'split'>;
+  /** Streams whose data was replaced before all of it had been opened: an alarm. */
+  readonly replacedSplits: Counter<'dataset' | 'split'>;
 }
 
 /** What the server tells when it is asked. */
@@ -92,6 +94,12 @@ export function createServerMetrics(registry: Registry, facts: ServerFacts): Ser
     corruptRecords: new Counter({
       name: 'millrace_serve_corrupt_records_total',
       help: 'Streams ended because a record could not be had: a shard is damaged, cut short or missing',
+      labelNames: ['dataset', 'split'],
+      registers,
+    }),
+    replacedSplits: new Counter({
+      name: 'millrace_serve_replaced_splits_total',
+      help: 'Streams ended because another version took the place of theirs before all of it was open',
       labelNames: ['dataset', 'split'],
       registers,
     }),

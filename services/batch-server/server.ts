@@ -10,6 +10,8 @@ import { createDatasetStore } from './dataset-store.js';
 import { createServerMetrics } from './metrics.js';
 import { batchServiceDefinition, createBatchService } from './service.js';
 import { Residency } from './residency.js';
+import { processStatusOf } from './rpc/get-status.js';
+import type { ProcessStatus } from './server-status.js';
 import { WarmUp } from './warm-up.js';
 import { StreamRegistry } from './stream-registry.js';
 
@@ -24,6 +26,10 @@ export interface BatchServerOptions extends ListenOptions {
   readonly prefetchBatches?: number | undefined;
   /** Read all shards once, when the server has started. Default false. */
   readonly isWarmed?: boolean | undefined;
+  /** Shard files that are open at a time, of all splits. Default 1,024. */
+  readonly maxOpenShards?: number | undefined;
+  /** Asks all processes behind the address for their status, this one among them. Default: there is only this one. */
+  readonly statusOfAll?: (() => Promise<readonly ProcessStatus[]>) | undefined;
   /** libturbojpeg's path, or `none`. Default: where systems keep it. */
   readonly turbojpeg?: string | undefined;
 }
@@ -56,7 +62,7 @@ export class BatchServer {
       heldBytes: () => this.context.pool.heldBytes,
       memoryLimitBytes: () => this.context.pool.memoryBytes,
     });
-    const store = createDatasetStore(options.root);
+    const store = createDatasetStore(options.root, { maxOpenShards: options.maxOpenShards });
     this.context = {
       pool: new AssemblyPool({
         numThreads: options.numThreads ?? defaultThreads(),
@@ -79,6 +85,7 @@ export class BatchServer {
       metrics,
       log,
       startedAtMs: performance.now(),
+      statusOfAll: options.statusOfAll ?? (() => Promise.resolve([this.status()])),
       draining: this.draining.signal,
     };
     const service = {
@@ -103,6 +110,11 @@ export class BatchServer {
   /** Port of /metrics; undefined when there is none. */
   get metricsPort(): number | undefined {
     return this.rpc.metricsPort;
+  }
+
+  /** What this process has to tell. */
+  status(): ProcessStatus {
+    return processStatusOf(this.context);
   }
 
   /** Binds the port. Throws ERR_UNAVAILABLE when it is taken. */

@@ -1,9 +1,9 @@
 /** The open streams, and what the server has sent: for GetStatus, metrics and the log. */
-import type { StreamStatus } from '../../protos/gen/millrace/v1/batch.js';
 import { codeOf } from '../../lib/core/errors.js';
 import type { Logger } from '../../lib/platform/logger.js';
 import type { ServerMetrics } from './metrics.js';
 import { RecentRate } from './recent-rate.js';
+import type { StreamFigures } from './server-status.js';
 import type { StallCause, StreamEntry, StreamFacts } from './stream-entry.js';
 
 export class StreamRegistry {
@@ -41,7 +41,10 @@ export class StreamRegistry {
     const isExpected = error === undefined || reason === 'ERR_INTERRUPTED' || reason === 'ERR_UNAVAILABLE';
     if (isExpected) this.log.info(fields, 'stream ended');
     else this.log.warn({ ...fields, err: error }, 'stream ended');
-    if (error !== undefined) this.#count(entry.facts, error);
+    if (error === undefined) return;
+    this.#count(entry.facts, error);
+    const { dataset, split } = entry.facts;
+    if (reason === 'ERR_VERSION_CHANGED') this.metrics.replacedSplits.inc({ dataset, split });
   }
 
   #count({ dataset, split }: Pick<StreamFacts, 'dataset' | 'split'>, error: unknown): void {
@@ -70,26 +73,23 @@ export class StreamRegistry {
     this.metrics.stallSeconds.inc({ cause }, waitedMs / 1000);
   }
 
-  status(): StreamStatus[] {
-    const furthest = new Map<string, number>();
-    for (const { facts, numStepsDone } of this.#streams) {
-      furthest.set(facts.run, Math.max(furthest.get(facts.run) ?? 0, numStepsDone));
-    }
+  figures(): StreamFigures[] {
     return [...this.#streams].map((entry) => {
       const { peer, token = '', dataset, split, run, slice } = entry.facts;
       return {
         ...{ peer, token, dataset, split, ...slice, ...entry.position },
+        processId: process.pid,
         batchesSent: entry.numBatches,
         imagesSent: entry.numImages,
         bytesSent: entry.numBytes,
         openSeconds: entry.openSeconds,
         imagesPerSecond: entry.images.perSecond,
         bytesPerSecond: entry.bytes.perSecond,
-        lagSteps: (furthest.get(run) ?? 0) - entry.numStepsDone,
         diskWaitRatio: entry.stallRatio('disk'),
         assemblyWaitRatio: entry.stallRatio('assembly'),
         wireWaitRatio: entry.stallRatio('wire'),
         trainerWaitRatio: entry.stallRatio('trainer'),
+        ...{ run, numStepsDone: entry.numStepsDone },
       };
     });
   }

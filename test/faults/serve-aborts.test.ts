@@ -67,7 +67,9 @@ describe('a batch server whose clients vanish', () => {
     }
   };
 
-  it('has after a hundred of them what it had before', async () => {
+  it('has after a hundred of them what it had before', async function () {
+    // Each of them starts a thread, which takes its time on a busy machine.
+    this.timeout(180_000);
     // Shards are opened, and threads started, by the first ones.
     for (let i = 0; i < 5; i++) await leave(5, false);
     const same = async (expected?: Holdings): Promise<Holdings> => {

@@ -1,4 +1,6 @@
 import assert from 'node:assert/strict';
+import { readFileSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { credentials, makeGenericClientConstructor, Metadata, status, type ServiceError } from '@grpc/grpc-js';
 import { service as healthService } from 'grpc-health-check';
 import { createLogger } from '../../lib/platform/logger.js';
@@ -125,6 +127,39 @@ describe('access to a batch server', () => {
           () => true,
           () => false,
         );
+      }
+    });
+  });
+
+  describe('with a token file that changes', () => {
+    const [kept, taken] = ['kept', 'taken'].map((name) =>
+      createToken(name, { maxStreams: undefined, bytesPerSecond: undefined }),
+    );
+    const code = (error: unknown): unknown => (error as { code?: unknown }).code;
+
+    it('ends the streams of a token that is taken away, lets it in no more, and lets new ones in', async () => {
+      const path = join(folder.path, 'tokens.txt');
+      writeFileSync(path, `${kept.line}\n${taken.line}\n`);
+      const server = await serve({ tokens: parseTokenFile(readFileSync(path, 'utf8'), path), tokensPath: path });
+      const added = createToken('added', { maxStreams: undefined, bytesPerSecond: undefined });
+      const endless = async (token: string): Promise<void> => {
+        let isChanged = false;
+        for await (const batch of call(server, { token }).stream({ ...STREAM, epochs: undefined })) {
+          if (!isChanged) writeFileSync(path, `${kept.line}\n${added.line}\n`);
+          isChanged = true;
+          assert.equal(batch.ids.length, 5);
+        }
+      };
+      await assert.rejects(endless(taken.token), { code: 'ERR_UNAUTHENTICATED' });
+      await assert.rejects(numBatches(call(server, { token: taken.token })), { code: 'ERR_UNAUTHENTICATED' });
+      for (const { token } of [kept, added]) assert.equal(await numBatches(call(server, { token })), 4);
+
+      // A file that is not understood changes nothing; an empty one lets nobody in.
+      writeFileSync(path, 'what is this');
+      assert.equal(await numBatches(call(server, { token: added.token })), 4);
+      writeFileSync(path, '');
+      for (let last: unknown; last !== 'ERR_UNAUTHENTICATED';) {
+        last = await numBatches(call(server, { token: added.token })).catch(code);
       }
     });
   });

@@ -5,12 +5,21 @@ import { existsSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:net';
 import { join } from 'node:path';
 import type { ChildProcess } from 'node:child_process';
+import { credentials } from '@grpc/grpc-js';
+import {
+  BatchServiceClient,
+  StreamBatchesRequest,
+  type GetStatusResponse,
+} from '../../protos/gen/millrace/v1/batch.js';
 import { connect, type Client } from '../../services/trainer/client/client.js';
 import { lastJsonLine, millrace, startMillrace } from '../fixtures/cli.js';
 import { makeSplit } from '../fixtures/split.js';
 import { temporaryFolder } from '../fixtures/temporary-folder.js';
 
 const STREAM = { dataset: 'fixture', split: 'train', batchSize: 4, seed: 3, epochs: 1 } as const;
+
+/** grpc-js has one connection for all clients of an address otherwise. */
+const OWN_CONNECTION = { 'grpc.use_local_subchannel_pool': 1 };
 
 describe('millrace serve', () => {
   const folder = temporaryFolder();
@@ -38,6 +47,33 @@ describe('millrace serve', () => {
     const ids: number[] = [];
     for await (const batch of client.stream(STREAM)) ids.push(...batch.ids);
     return ids;
+  }
+
+  /** A stream without end that nobody reads; returns what ends it. */
+  function openStream(address: string): () => void {
+    const stub = new BatchServiceClient(address, credentials.createInsecure(), OWN_CONNECTION);
+    const call = stub.streamBatches(
+      StreamBatchesRequest.fromPartial({ dataset: 'fixture', split: 'train', globalBatchSize: 4 }),
+    );
+    call.on('error', () => undefined);
+    return () => {
+      call.cancel();
+      stub.close();
+    };
+  }
+
+  /** The server's status as soon as it is as expected, asked for over a new connection each time. */
+  async function statusOnce(
+    address: string,
+    holds: (status: GetStatusResponse) => boolean,
+  ): Promise<GetStatusResponse> {
+    for (;;) {
+      const stub = new BatchServiceClient(address, credentials.createInsecure(), OWN_CONNECTION);
+      const status = await new Promise<GetStatusResponse>((resolve, reject) => {
+        stub.getStatus({ residency: false }, (error, answer) => (error === null ? resolve(answer) : reject(error)));
+      }).finally(() => stub.close());
+      if (holds(status)) return status;
+    }
   }
 
   it('listens at a unix socket, and takes the place of one that was killed', async () => {
@@ -84,6 +120,13 @@ describe('millrace serve', () => {
     for (const it of clients) it.close();
     // Sums over both: each client read ten batches.
     assert.match(await metrics(), /^millrace_serve_batches_sent_total 60$/m);
+    const streams = [0, 1].map(() => openStream(String(line['address'])));
+    const status = await statusOnce(String(line['address']), (it) => it.streams.length === 2);
+    assert.deepEqual([status.numProcesses, status.streams.length], [2, 2]);
+    assert.ok(status.batchesSent >= 60);
+    // Connections go to the processes in turn.
+    assert.equal(new Set(status.streams.map(({ processId }) => processId)).size, 2);
+    for (const close of streams) close();
 
     const pids = [...(await metrics()).matchAll(/^millrace_serve_process_info\{pid="(\d+)"\} 1$/gm)].map(
       ([, pid]) => pid,

@@ -142,6 +142,20 @@ describe('a request that is wrong', () => {
     });
   }
 
+  for (const [what, change, code, message] of [
+    ['a dataset that there is not', { dataset: 'nope' }, status.NOT_FOUND, /no split "train" of a dataset "nope"/],
+    ['a dataset named by a path', { dataset: '../fixture' }, status.NOT_FOUND, /no split/],
+    ['a step past the end', { step: 8 }, status.OUT_OF_RANGE, /^step: expected at most 7/],
+    ['another version', { version: 'f00' }, status.FAILED_PRECONDITION, /^version: the stream began on f00/],
+  ] as const) {
+    it(`for ${what} is refused, saying so`, async () => {
+      const request: RequestChange = { dataset: 'fixture', split: 'train', globalBatchSize: 5 };
+      const error = await refusalOf(server, { ...request, ...change });
+      assert.equal(error.code, code, error.message);
+      assert.match(error.details, message);
+    });
+  }
+
   it('of many kinds at once costs no memory worth the name, and leaves no stream open', async () => {
     const before = process.memoryUsage();
     const requests = Array.from({ length: 200 }, (_, i) =>

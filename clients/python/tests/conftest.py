@@ -35,7 +35,7 @@ def run_millrace(*arguments: str) -> str:
 
 @pytest.fixture(scope="session")
 def root(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A root with the prepared splits noise/train and, the same, sample/train; sample i has label i % NUM_CLASSES."""
+    """A root with the prepared splits noise/train, and sample/train and sample/val, the same; sample i has label i % NUM_CLASSES."""
     folder = tmp_path_factory.mktemp("root")
     (folder / "archives").mkdir()
     with tarfile.open(folder / "archives/noise.tar", "w") as archive:
@@ -46,13 +46,13 @@ def root(tmp_path_factory: pytest.TempPathFactory) -> Path:
             member.size = png.tell()
             png.seek(0)
             archive.addfile(member, png)
+    split = "{ archive: noise.tar, prefix: train/, labels: { from: folder } }"
     dataset = folder / "noise.yaml"
     dataset.write_text(
-        "name: noise\nabout: noise\narchives: [{ file: noise.tar }]\n"
-        "splits: { train: { archive: noise.tar, prefix: train/, labels: { from: folder } } }\n"
+        f"name: noise\nabout: noise\narchives: [{{ file: noise.tar }}]\nsplits: {{ train: {split}, val: {split} }}\n"
     )
     options = ["--root", str(folder), "--size", str(SIDE), "--no-shuffle", "--shard-samples", "50"]
-    run_millrace("prepare", str(dataset), *options)
+    run_millrace("prepare", str(dataset), *options, "--split", "train")
     # Under the name of the README's dataset too.
     run_millrace("prepare", str(dataset), *options, "--as", "sample")
     return folder

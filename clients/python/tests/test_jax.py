@@ -2,6 +2,7 @@ import os
 import subprocess
 import sys
 import textwrap
+from dataclasses import replace
 
 import jax.numpy as jnp
 import numpy as np
@@ -33,6 +34,16 @@ def test_arrays_are_the_batches_that_numpy_gets(client, mean, layout, dtype):
         np.testing.assert_array_equal(np.asarray(array.labels), batch.labels)
         np.testing.assert_array_equal(array.ids, batch.ids)
         assert array.is_valid.all()
+
+
+@pytest.mark.parametrize("wire", ["uint8", "float16", "bfloat16"])
+def test_pictures_are_mixed_as_numpy_mixes_them(client, wire):
+    transform = replace(AUGMENTED, mixing=millrace.Mixing(0.5, 1.0), dtype=wire)
+    numpy = client.stream("noise", "train", 32, seed=4, epochs=1, transform=transform)
+    for array, batch in zip(stream_of(client, transform=transform, epochs=1), numpy, strict=True):
+        # float32 rounds three times where NumPy rounds once.
+        np.testing.assert_allclose(np.asarray(array.images), batch.normalized(), rtol=1e-6, atol=2e-5)
+        np.testing.assert_array_equal(np.asarray(array.targets), batch.targets())
 
 
 def test_it_gives_the_dtype_asked_for(client):
@@ -68,7 +79,15 @@ def test_a_batch_is_sharded_over_the_devices(server):
             assert batch.images.sharding == sharding and len(batch.images.addressable_shards) == 4
             assert batch.images.addressable_shards[0].data.shape == (8, 40, 40, 3)
             np.testing.assert_array_equal(np.asarray(batch.images), expected.normalized())
-        print("sharded")
+        mixed = millrace.Transform(mixing=millrace.Mixing(1.0))
+        stream = BatchStream(client, "noise", "train", 8, sharding=sharding, transform=mixed)
+        batch, expected = next(stream), next(client.stream("noise", "train", 8, transform=mixed))
+        np.testing.assert_allclose(np.asarray(batch.images), expected.normalized(), rtol=1e-6, atol=2e-5)
+        np.testing.assert_array_equal(np.asarray(batch.targets), expected.targets())
+        try:
+            BatchStream(client, "noise", "train", 4, sharding=sharding, transform=mixed)
+        except millrace.UsageError as error:
+            print(error)
     """
     run = subprocess.run(
         [sys.executable, "-c", textwrap.dedent(code), server.address],
@@ -77,4 +96,6 @@ def test_a_batch_is_sharded_over_the_devices(server):
         text=True,
         check=False,
     )
-    assert run.stdout == "sharded\n", run.stderr
+    assert run.stdout == "batch_size: transform.mixing needs an even number of samples a device, got 4 for 4\n", (
+        run.stderr
+    )

@@ -12,7 +12,7 @@ SECTION = README[README.index("## From PyTorch, JAX or plain Python") :].split("
 PROGRAMS = re.findall(r"```python\n(.*?)```", SECTION, re.DOTALL)
 
 
-@pytest.mark.parametrize("program", PROGRAMS, ids=["torch", "numpy", "jax"])
+@pytest.mark.parametrize("program", PROGRAMS, ids=["torch", "numpy", "jax", "options"])
 def test_the_readme_does_as_it_says(server, program):
     assert "127.0.0.1:50051" in program
     program = program.replace("127.0.0.1:50051", server.address)

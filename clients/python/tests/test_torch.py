@@ -3,6 +3,7 @@ import runpy
 import subprocess
 import sys
 import textwrap
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -63,11 +64,49 @@ def test_a_device_subtracts_to_the_same_bits(client, mean, layout):
 
 def test_other_devices_get_the_same_tensors(client):
     stream = client.stream("noise", "train", 32, seed=4, epochs=1, transform=AUGMENTED)
-    staging = _PlainStaging(torch.device("cpu"), torch.bfloat16, stream.subtractor)
+    staging = _PlainStaging(torch.device("cpu"), torch.bfloat16, stream.subtractor, is_soft=False)
     for batch, expected in zip(stream, stream_of(client, epochs=1, dtype=torch.bfloat16), strict=True):
         tensors = staging.finish(staging.begin(batch))
         assert torch.equal(tensors.images, expected.images)
         assert tensors.images.is_contiguous(memory_format=torch.channels_last)
+
+
+@pytest.mark.parametrize("layout", ["NHWC", "NCHW"])
+@pytest.mark.parametrize("wire", ["uint8", "float16", "bfloat16"])
+def test_pictures_are_mixed_on_a_device_as_numpy_mixes_them(client, wire, layout):
+    transform = replace(AUGMENTED, mixing=millrace.Mixing(0.5, 1.0), dtype=wire, layout=layout)
+    options = {"transform": transform, "labels": millrace.LabelOptions(smoothing=0.1), "epochs": 1}
+    stream = client.stream("noise", "train", 32, seed=4, **options)
+    staging = _PlainStaging(torch.device("cpu"), torch.float32, stream.subtractor, is_soft=True)
+    for batch, tensors in zip(stream, stream_of(client, **options), strict=True):
+        device = staging.finish(staging.begin(batch))
+        images = torch.from_numpy(batch.normalized())
+        assert torch.equal(tensors.images, images if layout == "NCHW" else images.permute(0, 3, 1, 2))
+        # A device's float32 rounds three times where NumPy rounds once.
+        torch.testing.assert_close(device.images, tensors.images, rtol=1e-6, atol=2e-5)
+        for got in (device.targets, tensors.targets):
+            np.testing.assert_array_equal(got.numpy(), batch.targets())
+        assert tensors.targets.sum(1).numpy() == pytest.approx(1)
+
+
+def test_rows_of_probabilities_come_when_asked_for(client):
+    hard = next(iter(stream_of(client, transform=replace(AUGMENTED, crop_mode="ten"))))
+    assert hard.targets is None
+    assert hard.images.shape == (320, 3, 24, 24)
+    soft = next(iter(stream_of(client, labels=millrace.LabelOptions("one-hot"))))
+    assert torch.equal(soft.targets.argmax(1), soft.labels)
+    assert soft.targets.shape == (32, 5)
+
+
+@pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16])
+def test_half_floats_on_the_wire_reach_a_device_as_they_are(client, dtype):
+    transform = replace(AUGMENTED, dtype=str(dtype).removeprefix("torch."))
+    stream = client.stream("noise", "train", 32, seed=4, epochs=1, transform=transform)
+    staging = _PlainStaging(torch.device("cpu"), dtype, stream.subtractor, is_soft=False)
+    for batch, full in zip(stream, stream_of(client, epochs=1), strict=True):
+        images = staging.finish(staging.begin(batch)).images
+        assert images.dtype == dtype
+        assert torch.equal(images, full.images.to(dtype))
 
 
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU")
@@ -96,6 +135,8 @@ def test_it_gives_pixels_as_they_are(client):
     assert images.is_contiguous()
     with pytest.raises(millrace.UsageError, match=r"dtype: torch.uint8 are pixels as they are"):
         stream_of(client, dtype=torch.uint8)
+    with pytest.raises(millrace.UsageError, match="no std and no mixing"):
+        stream_of(client, transform=replace(raw, mixing=millrace.Mixing(1)), dtype=torch.uint8)
     with pytest.raises(millrace.UsageError, match=r"dtype: expected one of torch.float32"):
         stream_of(client, dtype=torch.int64)
 

@@ -6,7 +6,7 @@ import { MillraceError } from '../../../lib/core/errors.js';
 import { sourceShape } from '../../../lib/core/transform.js';
 import type { Logger } from '../../../lib/platform/logger.js';
 import { kernelValues } from '../../../lib/pixels/sample-kernels.js';
-import type { RecordPlace } from '../../../lib/shards/shard-reader.js';
+import { holdPlaces, releasePlaces, type RecordPlace } from '../../../lib/shards/shard-reader.js';
 import { AssemblyCrew } from './assembly-crew.js';
 import { stagingBytes } from './assembler.js';
 import { frameBytes, frameLayout, type FrameLayout } from './frame-layout.js';
@@ -172,31 +172,35 @@ export class AssemblyPool implements LinePool {
   }
 
   #begin(line: FrameLine, frame: StoredFrame): boolean {
+    if (!this.#store.begin(frame) || frame.extent === undefined) return false;
     let places: RecordPlace[];
+    let descriptors: Int32Array;
     try {
       places = frame.request.ids.map((id) => line.source.placeOf(id));
+      descriptors = holdPlaces(places);
     } catch (error) {
       this.#store.fail(frame, error as Error);
       return true;
     }
-    if (!this.#store.begin(frame) || frame.extent === undefined) return false;
     const recordBytes = Math.max(...places.map((place) => place.numBytes));
     const running = this.#crew.tryRun(line.recipe, stagingBytes(line.source.recipe, recordBytes), {
       recipeId: frame.recipeId,
       request: frame.request,
-      descriptors: Int32Array.from(places, (place) => place.descriptor),
+      descriptors,
       offsets: Float64Array.from(places, (place) => place.offset),
       lengths: Uint32Array.from(places, (place) => place.numBytes),
       target: frame.extent.begin,
     });
     if (running === undefined) {
+      releasePlaces(places);
       this.#store.retract(frame);
       return false;
     }
     void running.then((answer) => {
+      releasePlaces(places);
       if (answer === undefined) this.#lost(frame);
       else if ('reason' in answer) {
-        const { path } = places[answer.place];
+        const { path } = places[answer.place].file;
         const id = frame.request.ids[answer.place];
         this.#store.fail(frame, new MillraceError('ERR_SHARD_CORRUPT', `${path}, sample ${id}: ${answer.reason}`));
       } else {

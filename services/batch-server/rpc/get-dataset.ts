@@ -10,6 +10,7 @@ export async function getDataset(context: ServerContext, request: GetDatasetRequ
     return {
       split: wireSplitOf(manifest),
       labels: manifest.classes,
+      classCounts: manifest.classCounts ?? [],
       mean: {
         channelMean: manifest.channelMean,
         channelStd: manifest.channelStd,

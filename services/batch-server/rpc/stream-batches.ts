@@ -9,7 +9,7 @@ import { openStreamSource, sourceNames, type StreamSource } from '../stream-sour
 import { StreamEntry } from '../stream-entry.js';
 import { createWire, type FrameCall, type SendFrame, type Wire } from '../wire.js';
 import { holderOf } from '../../../lib/rpc/guard.js';
-import type { TokenHolder } from '../../../lib/rpc/token-holder.js';
+import { unknownToken, type TokenHolder } from '../../../lib/rpc/token-holder.js';
 
 /** Frames that a stream asks for ahead at least, however small its prefetch: those on the wire, and work for the threads. */
 const MIN_FRAMES_AHEAD = 4;
@@ -17,7 +17,8 @@ const MIN_FRAMES_AHEAD = 4;
 /**
  * StreamBatches: the batches of one rank, frame by frame, as fast as `send` takes them. Returns when the epochs asked for are
  * through. Throws what {@link openStreamSource} and {@link planStream} throw; ERR_OVER_LIMIT when the server has no memory for one stream more;
- * ERR_SHARD_CORRUPT when a record cannot be had; ERR_UNAVAILABLE when the server drains; ERR_INTERRUPTED when the client is gone.
+ * ERR_SHARD_CORRUPT when a record cannot be had, ERR_VERSION_CHANGED when it cannot because the split was replaced; ERR_UNAVAILABLE when the server drains; ERR_UNAUTHENTICATED when the
+ * token is taken away; ERR_INTERRUPTED when the client is gone.
  */
 export async function streamBatches(
   context: ServerContext,
@@ -108,6 +109,7 @@ async function sendFrames(
       }
       const next = ahead.shift();
       if (next === undefined) break;
+      if (holder?.revoked.aborted === true) throw unknownToken();
       if (context.draining.aborted && next.planned.request.firstSample === 0) {
         throw new MillraceError('ERR_UNAVAILABLE', 'this server is going away; go on with another one');
       }

@@ -10,18 +10,25 @@ from millrace.batch import Batch
 from millrace.client import Client, connect
 from millrace.dataset_info import DatasetInfo
 from millrace.errors import MillraceError, UsageError
-from millrace.options import ColorJitter, Position, ReconnectEvent, Transform
+from millrace.options import LabelOptions, Position, ReconnectEvent
+from millrace.selection import BlockShape, Selection, Source
 from millrace.stream import Stream
 from millrace.tls import Tls
+from millrace.transform import ColorJitter, Mixing, Transform
 
 __all__ = [
     "Batch",
+    "BlockShape",
     "Client",
     "ColorJitter",
     "DatasetInfo",
+    "LabelOptions",
     "MillraceError",
+    "Mixing",
     "Position",
     "ReconnectEvent",
+    "Selection",
+    "Source",
     "Stream",
     "Tls",
     "Transform",

@@ -10,21 +10,23 @@ from types import TracebackType
 from typing import TypeVar
 
 from millrace.buffers import Allocate, allocate_pages
+from millrace.checks import check_integer
 from millrace.connection import Connection, connections_to
 from millrace.dataset_info import DatasetInfo, dataset_info
 from millrace.errors import UsageError
 from millrace.failover import Failover
 from millrace.options import (
+    LabelOptions,
     OnReconnect,
     Position,
     StreamOptions,
-    Transform,
-    check_integer,
     world_of_environment,
 )
 from millrace.order.batch_plan import EndOfEpoch, Shuffle
+from millrace.selection import BlockShape, Selection, Source
 from millrace.stream import Stream
 from millrace.tls import Tls
+from millrace.transform import Transform
 
 _Answer = TypeVar("_Answer")
 
@@ -85,9 +87,14 @@ class Client:
         epochs: int | None = None,
         start: tuple[int, int] = (0, 0),
         shuffle: Shuffle = "full",
+        blocks: BlockShape | None = None,
+        selection: Selection | None = None,
+        weight: int | None = None,
+        mix_with: Sequence[Source] = (),
         end_of_epoch: EndOfEpoch = "drop",
         transform: Transform | None = None,
         mean_of: tuple[str, str] | None = None,
+        labels: LabelOptions | None = None,
         connections: int = 1,
         prefetch_bytes: int = DEFAULT_PREFETCH_BYTES,
         allocate: Allocate = allocate_pages,
@@ -101,10 +108,16 @@ class Client:
         start: (epoch, step) of the first batch.
         shuffle: `full`: another uniform permutation each epoch; `blocks`: blocks of neighbouring samples and what is in them, for slow
             disks; `none`: as stored.
+        blocks: the grain of shuffle `blocks`; None: 128 blocks of 64 samples are shuffled into each other.
+        selection: which samples of the split take part, and how often; None: all, each once an epoch.
+        weight: how often the split's samples come, relative to those of `mix_with`; None: by the numbers of samples, then in none of them.
+        mix_with: other splits, interleaved with this one; their samples must have its shape. Their sample ids follow on this split's, one
+            split after the other; the mean is this split's, labels are each split's own.
         end_of_epoch: `drop` leaves the last, partial batch out; `pad` fills it by repeating, marked in `Batch.is_valid`; `wrap` lets
             batches run across epochs. Each rank always gets the same number of steps.
         transform: crop, mirror, mean, dtype on the wire, layout; None: the whole sample less the mean image.
         mean_of: (dataset, split) whose mean is subtracted, such as the train split of what is tested; None: this split's own.
+        labels: how labels come; None: as indices, and with `mixing` as rows of probabilities too (`Batch.targets`).
         connections: TCP connections, each bringing an equal part of each batch from a server of its own, if there are several. One
             carries about 1 GB/s; more help where TLS or a long way binds.
         prefetch_bytes: how much to receive ahead, at least two batches. On a long way: rate × round trip, and more.
@@ -118,28 +131,29 @@ class Client:
         if epochs is not None:
             check_integer("epochs", epochs, 1)
         options = StreamOptions(
-            dataset=dataset,
-            split=split,
+            sources=(Source(dataset, split, weight, selection), *mix_with),
             batch_size=batch_size,
             rank=rank,
             world_size=world_size,
             seed=seed,
             end_epoch=None if epochs is None else start[0] + epochs,
             shuffle=shuffle,
+            blocks=blocks,
             end_of_epoch=end_of_epoch,
             transform=transform or Transform(),
             mean_of=mean_of,
+            labels=labels or LabelOptions(),
             start=Position(*start),
             connections=connections,
             prefetch_bytes=prefetch_bytes,
         )
-        info = self.dataset(dataset, split)
+        infos = [self.dataset(source.dataset, source.split) for source in options.sources]
         if mean_of is not None:
             other = self.dataset(*mean_of)
-            info = replace(
-                info, mean_image=other.mean_image, channel_mean=other.channel_mean, channel_std=other.channel_std
+            infos[0] = replace(
+                infos[0], mean_image=other.mean_image, channel_mean=other.channel_mean, channel_std=other.channel_std
             )
-        stream = Stream(options, info, self._failover, allocate)
+        stream = Stream(options, infos, self._failover, allocate)
         self._streams.add(stream)
         return stream
 

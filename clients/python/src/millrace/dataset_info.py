@@ -34,6 +34,8 @@ class DatasetInfo:
     channels: int
     #: By label.
     classes: tuple[ClassLabel, ...] = field(repr=False)
+    #: Samples by label; empty when they were not counted as the split was prepared.
+    class_counts: tuple[int, ...] = field(repr=False)
     #: Mean image, float32 [C, H, W], in B, G, R order.
     mean_image: NDArray[np.float32] = field(repr=False)
     #: Mean and standard deviation per channel in grey levels, float32 [C], in B, G, R order.
@@ -60,6 +62,7 @@ def dataset_info(response: pb.GetDatasetResponse) -> DatasetInfo:
         width=split.width,
         channels=split.channels,
         classes=tuple(ClassLabel(label.id, label.name) for label in response.labels),
+        class_counts=tuple(response.class_counts),
         mean_image=image.reshape(shape),
         channel_mean=np.array(mean.channel_mean, dtype=np.float32),
         channel_std=np.array(mean.channel_std, dtype=np.float32),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 from millrace.assembly import Assembly
 from millrace.errors import MillraceError
@@ -18,17 +18,19 @@ from millrace.wire_request import wire_request
 
 
 class Lane(threading.Thread):
-    """Fills rows [lane · n, (lane + 1) · n) of each batch from the start position on, n = batch_size / connections."""
+    """Fills rows [lane · n, (lane + 1) · n) of each batch from the start position on, n = pictures of a batch / connections."""
 
-    def __init__(self, lane: int, options: StreamOptions, version: str, assembly: Assembly, failover: Failover) -> None:
+    def __init__(
+        self, lane: int, options: StreamOptions, versions: Sequence[str], assembly: Assembly, failover: Failover
+    ) -> None:
         # A daemon, so that a stream that nobody closed does not keep the interpreter: it is closed at exit, before daemons end.
         super().__init__(name=f"millrace-lane-{lane}", daemon=True)
         self._lane = lane
         self._options = options
-        self._version = version
+        self._versions = versions
         self._assembly = assembly
         self._failover = failover
-        self._num_rows = options.batch_size // options.connections
+        self._num_rows = options.num_pictures // options.connections
         self._position = options.start
         #: The batch at `_position`, counted from the first one of the assembly.
         self._number = 0
@@ -58,7 +60,7 @@ class Lane(threading.Thread):
     def _read_stream(self) -> None:
         connection = self._failover.connection
         with connection.open_channel() as channel:
-            request = wire_request(self._options, self._position, self._version, self._lane)
+            request = wire_request(self._options, self._position, self._versions, self._lane)
             self._source = source = open_frames(connection, channel, request)
             try:
                 if not self._is_cancelled:

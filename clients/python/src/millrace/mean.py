@@ -7,7 +7,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from millrace.dataset_info import DatasetInfo
 from millrace.errors import UsageError
-from millrace.options import Transform
+from millrace.transform import Transform
 
 
 def placed_mean(transform: Transform, info: DatasetInfo) -> NDArray[np.float32]:

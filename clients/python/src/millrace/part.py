@@ -29,6 +29,8 @@ class Part:
         self._crop_y: list[int] = []
         self._crop_x: list[int] = []
         self._flags = bytearray()
+        self._own_share: list[float] = []
+        self._box: list[tuple[int, int, int, int]] = []
 
     def take(self, frame: Frame) -> bool:
         """Takes the next frame; True when it was the last one of this part.
@@ -45,6 +47,7 @@ class Part:
             and pixels.size == count * self._sample_bytes
             and 0 < count <= self._num_samples - taken
             and len(header.labels) == len(header.crop_y) == len(header.crop_x) == len(header.flags) == count
+            and len(header.mix) == (0 if self._batch.mix is None else count)
         )
         if not fits:
             raise MillraceError(
@@ -61,6 +64,9 @@ class Part:
         self._crop_y += header.crop_y
         self._crop_x += header.crop_x
         self._flags += header.flags
+        for plan in header.mix:
+            self._own_share.append(plan.own_share)
+            self._box.append((plan.top, plan.left, plan.bottom, plan.right))
         if taken + count < self._num_samples:
             return False
         self._write_down(is_last_step=header.is_last_step)
@@ -79,5 +85,8 @@ class Part:
         batch.crop_x[rows] = self._crop_x
         batch.is_mirrored[rows] = flags & FLAG_MIRRORED != 0
         batch.is_valid[rows] = flags & FLAG_PADDING == 0
+        if batch.mix is not None:
+            batch.mix.own_share[rows] = self._own_share
+            batch.mix.box[rows] = self._box
         batch.epoch, batch.step = self._position
         batch.is_last_step = is_last_step

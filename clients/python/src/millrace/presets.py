@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any, Final
 
-from millrace.options import ColorJitter, Transform
+from millrace.transform import ColorJitter, Transform
 
 # Mean and deviation of ImageNet as torchvision's models expect them (0.485, 0.456, 0.406 and 0.229, 0.224, 0.225), B, G, R.
 _IMAGENET: Final[dict[str, Any]] = {

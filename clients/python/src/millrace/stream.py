@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import threading
 import weakref
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from types import TracebackType
 from typing import Any
@@ -36,12 +36,17 @@ class Stream(Iterator[Batch]):
     def __init__(
         self,
         options: StreamOptions,
-        info: DatasetInfo,
+        infos: Sequence[DatasetInfo],
         make_failover: MakeFailover,
         allocate: Allocate = allocate_pages,
     ) -> None:
-        #: The facts of the split.
-        self.info = info
+        #: The facts of the split, the first one of several; its mean is the one that is subtracted.
+        self.info = info = infos[0]
+        #: Samples of an epoch, those of all splits and selections together.
+        self.samples_per_epoch = sum(
+            source.num_samples(one) for source, one in zip(options.sources, infos, strict=True)
+        )
+        self._versions = [one.version for one in infos]
         self._make_failover = make_failover
         self._options = options
         self._position = self._normal(options.start)
@@ -54,7 +59,14 @@ class Stream(Iterator[Batch]):
         )
         #: Knows the mean; `Batch.normalized` uses it.
         self.subtractor = MeanSubtractor(transform, info)
-        self._maker = BatchMaker(options.batch_size, self.sample_shape, self.subtractor, allocate)
+        self._maker = BatchMaker(
+            options.num_pictures,
+            self.sample_shape,
+            self.subtractor,
+            allocate,
+            num_classes=len(info.classes),
+            smoothing=options.labels.smoothing,
+        )
         self._receiver: _Receiver | None = None
         self._stop: weakref.finalize[Any, Any] | None = None
         self._is_closed = False
@@ -71,7 +83,7 @@ class Stream(Iterator[Batch]):
 
     def num_steps(self, epoch: int = 0) -> int:
         """Steps of an epoch, the same on each rank; only with `wrap` epochs may differ, by one."""
-        return self._options.order(self.info.num_samples).num_steps(epoch)
+        return self._options.order(self.samples_per_epoch).num_steps(epoch)
 
     def __next__(self) -> Batch:
         """The next batch. Raises MillraceError when no server can serve it, ERR_CLOSED on a closed stream or in a forked process."""
@@ -97,14 +109,18 @@ class Stream(Iterator[Batch]):
 
     def state_dict(self) -> dict[str, Any]:
         """What a checkpoint has to keep: the address of the next batch, and what it depends on. Numbers and strings."""
-        return run_state(self._options, self.info, self._position)
+        return self.state_at(self._position)
+
+    def state_at(self, position: Position) -> dict[str, Any]:
+        """The state of a stream that goes on at that batch."""
+        return run_state(self._options, self._versions, position)
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
         """Goes on where the state was taken, also with another world size or batch.
 
         Raises UsageError naming what does not fit, ERR_VERSION_CHANGED when the servers have other data now.
         """
-        self.seek(position_of(state, self._options, self.info))
+        self.seek(position_of(state, self._options, self._versions))
 
     def close(self) -> None:
         """Stops receiving; no thread is left. May be called twice. Batches that were handed out stay valid."""
@@ -124,8 +140,8 @@ class Stream(Iterator[Batch]):
         if num_steps == 0:
             raise UsageError(
                 "batch_size",
-                f"a global batch of {self._options.global_batch_size} is larger than the {self.info.num_samples} samples of "
-                f"{self.info.dataset}/{self.info.split}; make it smaller, or take end_of_epoch='pad'",
+                f"a global batch of {self._options.global_batch_size} is larger than the {self.samples_per_epoch} samples of "
+                f"{self._options.names}; make it smaller, or take end_of_epoch='pad'",
             )
         if position.step > num_steps:
             raise UsageError("step", f"epoch {position.epoch} has {num_steps} steps, got {position.step}")
@@ -134,7 +150,7 @@ class Stream(Iterator[Batch]):
 
     def _start(self) -> _Receiver:
         options = replace(self._options, start=self._position)
-        receiver = _Receiver(options, self.info.version, self._maker, self._make_failover)
+        receiver = _Receiver(options, self._versions, self._maker, self._make_failover)
         # Also at exit, and it must not hold the stream itself.
         self._stop = weakref.finalize(self, receiver.stop)
         return receiver
@@ -148,13 +164,15 @@ class Stream(Iterator[Batch]):
 class _Receiver:
     """The threads of a stream from one start on."""
 
-    def __init__(self, options: StreamOptions, version: str, maker: BatchMaker, make_failover: MakeFailover) -> None:
+    def __init__(
+        self, options: StreamOptions, versions: Sequence[str], maker: BatchMaker, make_failover: MakeFailover
+    ) -> None:
         max_batches = max(2, options.prefetch_bytes // maker.num_bytes)
         self.assembly = Assembly(maker, options.connections, max_batches)
         self._stopped = threading.Event()
         self._pid = os.getpid()
         self._lanes = [
-            Lane(lane, options, version, self.assembly, make_failover(lane, self._stopped.wait))
+            Lane(lane, options, versions, self.assembly, make_failover(lane, self._stopped.wait))
             for lane in range(options.connections)
         ]
         for lane in self._lanes:

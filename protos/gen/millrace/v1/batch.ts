@@ -145,7 +145,11 @@ export interface GetDatasetResponse {
     | undefined;
   /** Classes by label: labels[3] is class 3. */
   labels: ClassLabel[];
-  mean: Mean | undefined;
+  mean:
+    | Mean
+    | undefined;
+  /** Samples by label. Empty: they were not counted when the split was prepared. */
+  classCounts: number[];
 }
 
 /** The facts of one split of a dataset. */
@@ -433,6 +437,8 @@ export interface GetStatusResponse {
   /** Bytes of shards that the server reads at its start (--warm): read so far, and in all. */
   warmBytesDone: number;
   warmBytesTotal: number;
+  /** Processes that this is the sum of: those behind the address (--processes), but any that does not answer at once. */
+  numProcesses: number;
 }
 
 export interface SplitStatus {
@@ -474,6 +480,8 @@ export interface StreamStatus {
   imagesSent: number;
   bytesSent: number;
   openSeconds: number;
+  /** Of the server's process that sends it. */
+  processId: number;
 }
 
 function createBaseListDatasetsRequest(): ListDatasetsRequest {
@@ -642,7 +650,7 @@ export const GetDatasetRequest: MessageFns<GetDatasetRequest> = {
 };
 
 function createBaseGetDatasetResponse(): GetDatasetResponse {
-  return { split: undefined, labels: [], mean: undefined };
+  return { split: undefined, labels: [], mean: undefined, classCounts: [] };
 }
 
 export const GetDatasetResponse: MessageFns<GetDatasetResponse> = {
@@ -655,6 +663,13 @@ export const GetDatasetResponse: MessageFns<GetDatasetResponse> = {
     }
     if (message.mean !== undefined) {
       Mean.encode(message.mean, writer.uint32(26).fork()).join();
+    }
+    if (message.classCounts.length !== 0) {
+      writer.uint32(34).fork();
+      for (const v of message.classCounts) {
+        writer.uint64(v);
+      }
+      writer.join();
     }
     return writer;
   },
@@ -696,6 +711,24 @@ export const GetDatasetResponse: MessageFns<GetDatasetResponse> = {
             message.mean = Mean.decode(reader, reader.uint32());
             continue;
           }
+          case 4: {
+            if (tag === 32) {
+              message.classCounts.push(longToNumber(reader.uint64()));
+
+              continue;
+            }
+
+            if (tag === 34) {
+              const end2 = reader.uint32() + reader.pos;
+              while (reader.pos < end2) {
+                message.classCounts.push(longToNumber(reader.uint64()));
+              }
+
+              continue;
+            }
+
+            break;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -716,6 +749,7 @@ export const GetDatasetResponse: MessageFns<GetDatasetResponse> = {
     message.split = (object.split !== undefined && object.split !== null) ? Split.fromPartial(object.split) : undefined;
     message.labels = object.labels?.map((e) => ClassLabel.fromPartial(e)) || [];
     message.mean = (object.mean !== undefined && object.mean !== null) ? Mean.fromPartial(object.mean) : undefined;
+    message.classCounts = object.classCounts?.map((e) => e) || [];
     return message;
   },
 };
@@ -2931,6 +2965,7 @@ function createBaseGetStatusResponse(): GetStatusResponse {
     splits: [],
     warmBytesDone: 0,
     warmBytesTotal: 0,
+    numProcesses: 0,
   };
 }
 
@@ -2974,6 +3009,9 @@ export const GetStatusResponse: MessageFns<GetStatusResponse> = {
     }
     if (message.warmBytesTotal !== 0) {
       writer.uint32(104).uint64(message.warmBytesTotal);
+    }
+    if (message.numProcesses !== 0) {
+      writer.uint32(112).uint32(message.numProcesses);
     }
     return writer;
   },
@@ -3095,6 +3133,14 @@ export const GetStatusResponse: MessageFns<GetStatusResponse> = {
             message.warmBytesTotal = longToNumber(reader.uint64());
             continue;
           }
+          case 14: {
+            if (tag !== 112) {
+              break;
+            }
+
+            message.numProcesses = reader.uint32();
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -3125,6 +3171,7 @@ export const GetStatusResponse: MessageFns<GetStatusResponse> = {
     message.splits = object.splits?.map((e) => SplitStatus.fromPartial(e)) || [];
     message.warmBytesDone = object.warmBytesDone ?? 0;
     message.warmBytesTotal = object.warmBytesTotal ?? 0;
+    message.numProcesses = object.numProcesses ?? 0;
     return message;
   },
 };
@@ -3253,6 +3300,7 @@ function createBaseStreamStatus(): StreamStatus {
     imagesSent: 0,
     bytesSent: 0,
     openSeconds: 0,
+    processId: 0,
   };
 }
 
@@ -3314,6 +3362,9 @@ export const StreamStatus: MessageFns<StreamStatus> = {
     }
     if (message.openSeconds !== 0) {
       writer.uint32(153).double(message.openSeconds);
+    }
+    if (message.processId !== 0) {
+      writer.uint32(160).uint32(message.processId);
     }
     return writer;
   },
@@ -3483,6 +3534,14 @@ export const StreamStatus: MessageFns<StreamStatus> = {
             message.openSeconds = reader.double();
             continue;
           }
+          case 20: {
+            if (tag !== 160) {
+              break;
+            }
+
+            message.processId = reader.uint32();
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -3519,6 +3578,7 @@ export const StreamStatus: MessageFns<StreamStatus> = {
     message.imagesSent = object.imagesSent ?? 0;
     message.bytesSent = object.bytesSent ?? 0;
     message.openSeconds = object.openSeconds ?? 0;
+    message.processId = object.processId ?? 0;
     return message;
   },
 };

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { Metadata } from '@grpc/grpc-js';
 import { UsageError } from '../../../../lib/core/errors.js';
 import { createToken, parseTokenFile } from '../../../../lib/rpc/token-file.js';
-import { findHolder, TokenHolder } from '../../../../lib/rpc/token-holder.js';
+import { TokenHolder, TokenHolders } from '../../../../lib/rpc/token-holder.js';
 
 const NO_LIMITS = { maxStreams: undefined, bytesPerSecond: undefined };
 
@@ -25,8 +25,7 @@ describe('a token file', () => {
         { name: 'b', maxStreams: 2, bytesPerSecond: 1000 },
       ],
     );
-    const holders = entries.map((entry) => new TokenHolder(entry));
-    assert.equal(findHolder(holders, bearer(b.token)).name, 'b');
+    assert.equal(new TokenHolders(entries).find(bearer(b.token)).name, 'b');
   });
 
   for (const [what, text, message] of [
@@ -73,11 +72,24 @@ describe('a token holder', () => {
   });
 
   it('is nobody without a token, with another scheme, or with another token', () => {
-    const [holder] = parseTokenFile(createToken('a', NO_LIMITS).line, 'x').map((it) => new TokenHolder(it));
+    const holders = new TokenHolders(parseTokenFile(createToken('a', NO_LIMITS).line, 'x'));
     const basic = new Metadata();
     basic.set('authorization', 'Basic YTpi');
     for (const metadata of [new Metadata(), basic, bearer('guess')]) {
-      assert.throws(() => findHolder([holder], metadata), { code: 'ERR_UNAUTHENTICATED' });
+      assert.throws(() => holders.find(metadata), { code: 'ERR_UNAUTHENTICATED' });
     }
+  });
+
+  it('keeps what it has of its limits when the file is read again, and is revoked when its line is gone', () => {
+    const [a, b] = [createToken('a', { maxStreams: 1, bytesPerSecond: undefined }), createToken('b', NO_LIMITS)];
+    const holders = new TokenHolders(parseTokenFile(`${a.line}\n${b.line}`, 'x'));
+    const [first, second] = [a, b].map(({ token }) => holders.find(bearer(token)));
+    first.enterStream();
+    assert.deepEqual(holders.replace(parseTokenFile(a.line.replace('streams=1', 'streams=2'), 'x')), ['b']);
+    assert.equal(holders.find(bearer(a.token)), first);
+    first.enterStream();
+    assert.throws(() => first.enterStream(), { code: 'ERR_OVER_LIMIT', message: /streams=2/ });
+    assert.deepEqual([first.revoked.aborted, second.revoked.aborted], [false, true]);
+    assert.throws(() => holders.find(bearer(b.token)), { code: 'ERR_UNAUTHENTICATED' });
   });
 });

@@ -24,7 +24,7 @@ function readAll(file: LmdbFile): Records {
   return Array.from({ length: file.numRecords }, (_, index) => {
     const value = Buffer.alloc(file.valueLength(index));
     readExactly(file.path, file.descriptor, value, file.valueOffset(index));
-    return [file.key(index).toString(), value];
+    return [file.readKey(file.descriptor, index).toString(), value];
   });
 }
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
+from functools import partial
 from typing import Any, NamedTuple, Protocol
 
 import numpy as np
@@ -11,6 +12,7 @@ from numpy.typing import NDArray
 
 from millrace.batch import Batch
 from millrace.mean import MeanSubtractor
+from millrace.mixing import mixed
 from millrace.torch.device_mean import DeviceMean
 
 
@@ -23,6 +25,8 @@ class Tensors(NamedTuple):
     labels: torch.Tensor
     #: bool [N].
     is_valid: torch.Tensor
+    #: Rows of probabilities, float32 [N, num_classes], where they are wanted.
+    targets: torch.Tensor | None
 
 
 class Staging(Protocol):
@@ -38,13 +42,12 @@ class Staging(Protocol):
         """Tensors that operations on the device's current stream may use at once."""
 
 
-def create_staging(device: torch.device, dtype: torch.dtype, subtractor: MeanSubtractor) -> Staging:
-    """The way to a device of that kind."""
-    if device.type == "cuda":
-        return _CudaStaging(device, dtype, subtractor)
+def create_staging(device: torch.device, dtype: torch.dtype, subtractor: MeanSubtractor, *, is_soft: bool) -> Staging:
+    """The way to a device of that kind. `is_soft`: labels as rows of probabilities are wanted."""
     if device.type == "cpu":
-        return _CpuStaging(dtype)
-    return _PlainStaging(device, dtype, subtractor)
+        return _CpuStaging(dtype, is_soft=is_soft)
+    kind = _CudaStaging if device.type == "cuda" else _PlainStaging
+    return kind(device, dtype, subtractor, is_soft=is_soft)
 
 
 def pinned_memory(num_bytes: int) -> NDArray[np.uint8]:
@@ -61,8 +64,9 @@ class _CpuStaging:
 
     num_ahead = 0
 
-    def __init__(self, dtype: torch.dtype) -> None:
+    def __init__(self, dtype: torch.dtype, *, is_soft: bool) -> None:
         self._dtype = dtype
+        self._is_soft = is_soft
 
     def begin(self, batch: Batch) -> Batch:
         return batch
@@ -72,7 +76,8 @@ class _CpuStaging:
         images = torch.from_numpy(pixels).to(self._dtype)
         # Copies of what is small, so that whoever keeps labels does not keep the pixels beside them.
         labels, is_valid = torch.from_numpy(begun.labels.copy()), torch.from_numpy(begun.is_valid.copy())
-        return Tensors(_channels_first(images, begun.subtractor), labels, is_valid)
+        targets = torch.from_numpy(begun.targets()) if self._is_soft else None
+        return Tensors(_channels_first(images, begun.subtractor), labels, is_valid, targets)
 
 
 class _PlainStaging:
@@ -80,11 +85,12 @@ class _PlainStaging:
 
     num_ahead = 0
 
-    def __init__(self, device: torch.device, dtype: torch.dtype, subtractor: MeanSubtractor) -> None:
+    def __init__(self, device: torch.device, dtype: torch.dtype, subtractor: MeanSubtractor, *, is_soft: bool) -> None:
         self._device = device
         self._dtype = dtype
         self._subtractor = subtractor
         self._mean = DeviceMean(subtractor, device)
+        self._is_soft = is_soft
 
     def begin(self, batch: Batch) -> Any:
         return self._put(batch)
@@ -94,13 +100,27 @@ class _PlainStaging:
         return tensors
 
     def _put(self, batch: Batch) -> Tensors:
-        images, labels, is_valid, crop_y, crop_x, is_mirrored = (
-            torch.from_numpy(array).to(self._device, non_blocking=True)
-            for array in (batch.images, batch.labels, batch.is_valid, batch.crop_y, batch.crop_x, batch.is_mirrored)
-        )
+        # As int16, which every PyTorch knows: bits are bits.
+        pixels = batch.images.view(np.int16) if batch.images.dtype == np.uint16 else batch.images
+        images = self._copy(pixels)
+        if images.dtype == torch.int16:
+            images = images.view(torch.bfloat16)
         if images.dtype == torch.uint8 and self._dtype != torch.uint8:
-            images = self._mean.subtract(images, crop_y, crop_x, is_mirrored)
-        return Tensors(_channels_first(images.to(self._dtype), self._subtractor), labels, is_valid)
+            crops = (self._copy(array) for array in (batch.crop_y, batch.crop_x, batch.is_mirrored))
+            images = self._mean.subtract(images, *crops)
+        if batch.mix is not None:
+            images = mixed(
+                images.to(torch.float32),
+                *(self._copy(array) for array in batch.mix),
+                is_planar=self._subtractor.transform.layout == "NCHW",
+                arange=partial(torch.arange, device=self._device),
+            )
+        labels, is_valid = self._copy(batch.labels), self._copy(batch.is_valid)
+        targets = self._copy(batch.targets()) if self._is_soft else None
+        return Tensors(_channels_first(images.to(self._dtype), self._subtractor), labels, is_valid, targets)
+
+    def _copy(self, array: NDArray[Any]) -> torch.Tensor:
+        return torch.from_numpy(array).to(self._device, non_blocking=True)
 
 
 class _CudaStaging(_PlainStaging):
@@ -108,8 +128,8 @@ class _CudaStaging(_PlainStaging):
 
     num_ahead = 2
 
-    def __init__(self, device: torch.device, dtype: torch.dtype, subtractor: MeanSubtractor) -> None:
-        super().__init__(device, dtype, subtractor)
+    def __init__(self, device: torch.device, dtype: torch.dtype, subtractor: MeanSubtractor, *, is_soft: bool) -> None:
+        super().__init__(device, dtype, subtractor, is_soft=is_soft)
         self._stream = torch.cuda.Stream(device)  # type: ignore[no-untyped-call]
         # The mean was put there by the current stream.
         self._stream.wait_stream(torch.cuda.current_stream(device))
@@ -133,7 +153,8 @@ class _CudaStaging(_PlainStaging):
         current.wait_event(done)
         for tensor in tensors:
             # They were allocated on our stream: their memory may be used again only once the current one is done with it.
-            tensor.record_stream(current)
+            if tensor is not None:
+                tensor.record_stream(current)
         return tensors
 
     def __del__(self) -> None:

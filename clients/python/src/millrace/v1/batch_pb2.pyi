@@ -123,14 +123,16 @@ class GetDatasetRequest(_message.Message):
     def __init__(self, dataset: _Optional[str] = ..., split: _Optional[str] = ...) -> None: ...
 
 class GetDatasetResponse(_message.Message):
-    __slots__ = ("split", "labels", "mean")
+    __slots__ = ("split", "labels", "mean", "class_counts")
     SPLIT_FIELD_NUMBER: _ClassVar[int]
     LABELS_FIELD_NUMBER: _ClassVar[int]
     MEAN_FIELD_NUMBER: _ClassVar[int]
+    CLASS_COUNTS_FIELD_NUMBER: _ClassVar[int]
     split: Split
     labels: _containers.RepeatedCompositeFieldContainer[ClassLabel]
     mean: Mean
-    def __init__(self, split: _Optional[_Union[Split, _Mapping]] = ..., labels: _Optional[_Iterable[_Union[ClassLabel, _Mapping]]] = ..., mean: _Optional[_Union[Mean, _Mapping]] = ...) -> None: ...
+    class_counts: _containers.RepeatedScalarFieldContainer[int]
+    def __init__(self, split: _Optional[_Union[Split, _Mapping]] = ..., labels: _Optional[_Iterable[_Union[ClassLabel, _Mapping]]] = ..., mean: _Optional[_Union[Mean, _Mapping]] = ..., class_counts: _Optional[_Iterable[int]] = ...) -> None: ...
 
 class Split(_message.Message):
     __slots__ = ("dataset", "split", "version", "num_samples", "height", "width", "channels", "preparation")
@@ -399,7 +401,7 @@ class GetStatusRequest(_message.Message):
     def __init__(self, residency: bool = ...) -> None: ...
 
 class GetStatusResponse(_message.Message):
-    __slots__ = ("server_version", "uptime_seconds", "is_draining", "streams", "batches_sent", "bytes_sent", "images_per_second", "bytes_per_second", "memory_used_bytes", "memory_limit_bytes", "splits", "warm_bytes_done", "warm_bytes_total")
+    __slots__ = ("server_version", "uptime_seconds", "is_draining", "streams", "batches_sent", "bytes_sent", "images_per_second", "bytes_per_second", "memory_used_bytes", "memory_limit_bytes", "splits", "warm_bytes_done", "warm_bytes_total", "num_processes")
     SERVER_VERSION_FIELD_NUMBER: _ClassVar[int]
     UPTIME_SECONDS_FIELD_NUMBER: _ClassVar[int]
     IS_DRAINING_FIELD_NUMBER: _ClassVar[int]
@@ -413,6 +415,7 @@ class GetStatusResponse(_message.Message):
     SPLITS_FIELD_NUMBER: _ClassVar[int]
     WARM_BYTES_DONE_FIELD_NUMBER: _ClassVar[int]
     WARM_BYTES_TOTAL_FIELD_NUMBER: _ClassVar[int]
+    NUM_PROCESSES_FIELD_NUMBER: _ClassVar[int]
     server_version: str
     uptime_seconds: float
     is_draining: bool
@@ -426,7 +429,8 @@ class GetStatusResponse(_message.Message):
     splits: _containers.RepeatedCompositeFieldContainer[SplitStatus]
     warm_bytes_done: int
     warm_bytes_total: int
-    def __init__(self, server_version: _Optional[str] = ..., uptime_seconds: _Optional[float] = ..., is_draining: bool = ..., streams: _Optional[_Iterable[_Union[StreamStatus, _Mapping]]] = ..., batches_sent: _Optional[int] = ..., bytes_sent: _Optional[int] = ..., images_per_second: _Optional[float] = ..., bytes_per_second: _Optional[float] = ..., memory_used_bytes: _Optional[int] = ..., memory_limit_bytes: _Optional[int] = ..., splits: _Optional[_Iterable[_Union[SplitStatus, _Mapping]]] = ..., warm_bytes_done: _Optional[int] = ..., warm_bytes_total: _Optional[int] = ...) -> None: ...
+    num_processes: int
+    def __init__(self, server_version: _Optional[str] = ..., uptime_seconds: _Optional[float] = ..., is_draining: bool = ..., streams: _Optional[_Iterable[_Union[StreamStatus, _Mapping]]] = ..., batches_sent: _Optional[int] = ..., bytes_sent: _Optional[int] = ..., images_per_second: _Optional[float] = ..., bytes_per_second: _Optional[float] = ..., memory_used_bytes: _Optional[int] = ..., memory_limit_bytes: _Optional[int] = ..., splits: _Optional[_Iterable[_Union[SplitStatus, _Mapping]]] = ..., warm_bytes_done: _Optional[int] = ..., warm_bytes_total: _Optional[int] = ..., num_processes: _Optional[int] = ...) -> None: ...
 
 class SplitStatus(_message.Message):
     __slots__ = ("dataset", "split", "version", "bytes", "resident_bytes")
@@ -443,7 +447,7 @@ class SplitStatus(_message.Message):
     def __init__(self, dataset: _Optional[str] = ..., split: _Optional[str] = ..., version: _Optional[str] = ..., bytes: _Optional[int] = ..., resident_bytes: _Optional[int] = ...) -> None: ...
 
 class StreamStatus(_message.Message):
-    __slots__ = ("peer", "dataset", "split", "rank", "world_size", "epoch", "step", "batches_sent", "wire_wait_ratio", "disk_wait_ratio", "assembly_wait_ratio", "trainer_wait_ratio", "images_per_second", "bytes_per_second", "lag_steps", "token", "images_sent", "bytes_sent", "open_seconds")
+    __slots__ = ("peer", "dataset", "split", "rank", "world_size", "epoch", "step", "batches_sent", "wire_wait_ratio", "disk_wait_ratio", "assembly_wait_ratio", "trainer_wait_ratio", "images_per_second", "bytes_per_second", "lag_steps", "token", "images_sent", "bytes_sent", "open_seconds", "process_id")
     PEER_FIELD_NUMBER: _ClassVar[int]
     DATASET_FIELD_NUMBER: _ClassVar[int]
     SPLIT_FIELD_NUMBER: _ClassVar[int]
@@ -463,6 +467,7 @@ class StreamStatus(_message.Message):
     IMAGES_SENT_FIELD_NUMBER: _ClassVar[int]
     BYTES_SENT_FIELD_NUMBER: _ClassVar[int]
     OPEN_SECONDS_FIELD_NUMBER: _ClassVar[int]
+    PROCESS_ID_FIELD_NUMBER: _ClassVar[int]
     peer: str
     dataset: str
     split: str
@@ -482,4 +487,5 @@ class StreamStatus(_message.Message):
     images_sent: int
     bytes_sent: int
     open_seconds: float
-    def __init__(self, peer: _Optional[str] = ..., dataset: _Optional[str] = ..., split: _Optional[str] = ..., rank: _Optional[int] = ..., world_size: _Optional[int] = ..., epoch: _Optional[int] = ..., step: _Optional[int] = ..., batches_sent: _Optional[int] = ..., wire_wait_ratio: _Optional[float] = ..., disk_wait_ratio: _Optional[float] = ..., assembly_wait_ratio: _Optional[float] = ..., trainer_wait_ratio: _Optional[float] = ..., images_per_second: _Optional[float] = ..., bytes_per_second: _Optional[float] = ..., lag_steps: _Optional[int] = ..., token: _Optional[str] = ..., images_sent: _Optional[int] = ..., bytes_sent: _Optional[int] = ..., open_seconds: _Optional[float] = ...) -> None: ...
+    process_id: int
+    def __init__(self, peer: _Optional[str] = ..., dataset: _Optional[str] = ..., split: _Optional[str] = ..., rank: _Optional[int] = ..., world_size: _Optional[int] = ..., epoch: _Optional[int] = ..., step: _Optional[int] = ..., batches_sent: _Optional[int] = ..., wire_wait_ratio: _Optional[float] = ..., disk_wait_ratio: _Optional[float] = ..., assembly_wait_ratio: _Optional[float] = ..., trainer_wait_ratio: _Optional[float] = ..., images_per_second: _Optional[float] = ..., bytes_per_second: _Optional[float] = ..., lag_steps: _Optional[int] = ..., token: _Optional[str] = ..., images_sent: _Optional[int] = ..., bytes_sent: _Optional[int] = ..., open_seconds: _Optional[float] = ..., process_id: _Optional[int] = ...) -> None: ...
