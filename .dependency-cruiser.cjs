@@ -51,7 +51,13 @@ module.exports = {
     owned(
       'koffi',
       ['koffi'],
-      ['^lib/pixels/', '^services/downloader/openssl-hash', '^services/batch-server/assembly/shared-file'],
+      [
+        '^lib/pixels/',
+        '^lib/platform/parent-death',
+        '^services/batch-server/assembly/shared-file',
+        '^services/downloader/openssl-hash',
+        '^services/trainer/backend/vulkan-loader',
+      ],
     ),
     owned('tar-stream', ['tar-stream'], ['^lib/archives/']),
     owned('p-queue', ['p-queue'], ['^workers/', '^services/downloader/']),

@@ -20,10 +20,10 @@ RUFF_SCOPE := --config pyproject.toml . ../../examples ../../bench/python
 SOURCES := $(shell find lib services workers cli bench test protos/gen -name '*.ts' 2>/dev/null)
 
 .PHONY: help run test build lint proto bench bench-serve bench-download bench-train clean setup tools python-tools turbojpeg coverage native-cpu native-gpu \
-	swiftshader bench-python
+	swiftshader bench-python bench-prepare bench-prepare-memory
 
 help: ## list the targets
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-20s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 run: build ## the main job, end to end: download, shards, batches, training (DATASET=sample or ilsvrc2012-sample)
 	@node dist/cli/main.js run $(DATASET) --root $(ROOT)
@@ -80,10 +80,13 @@ native-cpu: ## native TensorFlow for the trainer, on CPUs (README, Backends)
 native-gpu: ## native TensorFlow for the trainer, on NVIDIA's GPUs with CUDA
 	@$(NODE_HEADERS) native/install.sh gpu "$(LIBTENSORFLOW)"
 
-bench-prepare: build tools ## prepare beside OpenCV + py-lmdb, and what C can do (about eight minutes)
+bench-prepare: build tools ## prepare beside OpenCV + py-lmdb, and what C can do (about five minutes)
 	$(call need,gcc,gcc)
 	$(call need,/usr/bin/time,time)
 	@node dist/bench/main.js prepare
+
+bench-prepare-memory: build ## whether a worker's memory stays what it is over 100,000 images (about two minutes)
+	@node dist/bench/main.js prepare-memory
 
 bench-python: build python-tools .build/bench-torch/.stamp .build/bench-tensorflow/.stamp ## the Python client beside tf.data service and other loaders
 	@$(PYTHON)/.venv/bin/python bench/python/main.py

@@ -43,7 +43,7 @@ export async function benchNastyServers(): Promise<void> {
       `An 8 MiB file; the server is at fault as said, then good; the same command is run until it exits with 0, ${MAX_RUNS} times at most.`,
       'ok: the right file (where it was replaced: the new one, whose MD5 millrace is given). loud: no right file, and no exit code 0.',
       '**BAD 0**: a wrong file, exit code 0. In brackets the exit codes, when there are several (137: killed); n×: bytes served in',
-      `all, as a multiple of the file, where above ${NOTABLE_SHARE}. Without an MD5 nothing proves a file but its length and the validators.`,
+      `all, as a multiple of the file, where above ${NOTABLE_SHARE}. Without an MD5 a file is proved by its length, validators, and overlaps.`,
       'curl -fL --retry 5 --retry-all-errors -C - --speed-time 3; wget -c --tries=6 --timeout=3 --retry-on-http-error=429,503;',
       'aria2c -c -x4 -s4 --max-tries=6 --retry-wait=1; millrace with its defaults.',
     ],

@@ -1,9 +1,11 @@
 /*
  * The floor of the pixels bench: libjpeg-turbo and OpenCV's bilinear in C, and nothing else. Reads a pack of JPEGs (u32 count, then
- * u32 size and bytes of each, little-endian), makes 256 x 256 planar B, G, R of each, and prints a JSON line.
+ * u32 size and bytes of each, little-endian), makes 256 x 256 planar B, G, R of each, and prints a JSON line. With FILE it also
+ * stores what it makes, as long as Caffe's records are, one after the other, and flushes the file at the end.
  *
- * usage: pixels-floor PACK ROUNDS
+ * usage: pixels-floor PACK ROUNDS [FILE]
  */
+#include <fcntl.h>
 #include <math.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -11,10 +13,14 @@
 #include <string.h>
 #include <sys/resource.h>
 #include <time.h>
+#include <unistd.h>
 
 #include <jpeglib.h>
 
 #define SIZE 256
+/* Of a Datum of 3 x 256 x 256: fields before and behind the pixels. */
+#define HEAD_BYTES 12
+#define TAIL_BYTES 5
 
 typedef struct {
   int first[SIZE], second[SIZE];
@@ -91,7 +97,7 @@ static double wall_ms(void) {
 }
 
 int main(int argc, char **argv) {
-  FILE *file = argc == 3 ? fopen(argv[1], "rb") : NULL;
+  FILE *file = argc == 3 || argc == 4 ? fopen(argv[1], "rb") : NULL;
   if (file == NULL) return 2;
   fseek(file, 0, SEEK_END);
   long bytes = ftell(file);
@@ -99,6 +105,8 @@ int main(int argc, char **argv) {
   rewind(file);
   if (fread(pack, 1, bytes, file) != (size_t)bytes) return 2;
   fclose(file);
+  int store = argc == 4 ? open(argv[3], O_WRONLY | O_CREAT | O_TRUNC, 0644) : -1;
+  if (argc == 4 && store < 0) return 2;
   int rounds = atoi(argv[2]);
   uint32_t count;
   memcpy(&count, pack, 4);
@@ -107,7 +115,8 @@ int main(int argc, char **argv) {
   struct jpeg_error_mgr errors;
   decoder.err = jpeg_std_error(&errors);
   jpeg_create_decompress(&decoder);
-  uint8_t *pixels = NULL, *target = malloc(3 * SIZE * SIZE);
+  static uint8_t record[HEAD_BYTES + 3 * SIZE * SIZE + TAIL_BYTES];
+  uint8_t *pixels = NULL, *target = record + HEAD_BYTES;
   size_t capacity = 0;
   uint32_t checksum = 0;
   double cpu = 0, wall = 0;
@@ -135,11 +144,13 @@ int main(int argc, char **argv) {
       }
       jpeg_finish_decompress(&decoder);
       resize_image(pixels, decoder.output_width, decoder.output_height, target);
+      if (store >= 0 && write(store, record, sizeof record) != sizeof record) return 1;
       if (round == 0) {
         for (int k = 0; k < 3 * SIZE * SIZE; k++) checksum = checksum * 31 + target[k];
       }
     }
   }
+  if (store >= 0 && (fsync(store) != 0 || close(store) != 0)) return 1;
   struct rusage usage;
   getrusage(RUSAGE_SELF, &usage);
   printf("{\"numImages\":%u,\"cpuMs\":%f,\"wallMs\":%f,\"peakKb\":%ld,\"checksum\":%u}\n", count * rounds, cpu_ms() - cpu,

@@ -6,6 +6,7 @@ import { readMember } from '../lib/archives/read-member.js';
 import { createPixelPipeline } from '../lib/pixels/pixel-pipeline.js';
 import { findTurbojpeg } from '../lib/pixels/turbojpeg.js';
 import { readEnvironment } from '../lib/platform/environment.js';
+import { digestFile, rememberDigest } from '../lib/platform/known-digest.js';
 import { archivePath, archivesFolder } from '../lib/platform/root-layout.js';
 import { pack } from './pixels-pack.js';
 
@@ -13,16 +14,21 @@ const ARCHIVE = 'ILSVRC2012_img_train.sample.tar';
 
 export interface PrepareData {
   readonly root: string;
-  /** The dataset file. */
+  /** The dataset file; it has a split for each number of rounds: {@link splitOf}. */
   readonly dataset: string;
   /** The same images as files in one, for programs that know no tar. */
   readonly packPath: string;
-  /** In the archive; the list names each of them `numRounds` times. */
+  /** In the archive; a split's list names each of them once a round. */
   readonly numImages: number;
 }
 
-/** Sets a root up in `folder`; undefined when the test data is not there. */
-export async function makePrepareData(folder: string, numRounds: number): Promise<PrepareData | undefined> {
+/** Name of the split that has every image so many times. */
+export function splitOf(numRounds: number): string {
+  return `rounds-${numRounds}`;
+}
+
+/** Sets a root up in `folder`, with a split for each of `rounds`; undefined when the test data is not there. */
+export async function makePrepareData(folder: string, rounds: readonly number[]): Promise<PrepareData | undefined> {
   const original = join(readEnvironment().testData, ARCHIVE);
   if (!existsSync(original)) return undefined;
   mkdirSync(archivesFolder(folder), { recursive: true });
@@ -46,16 +52,22 @@ export async function makePrepareData(folder: string, numRounds: number): Promis
     closeSync(descriptor);
   }
   const lines = names.map((name, label) => `${name} ${label}\n`).join('');
-  writeFileSync(archivePath(folder, 'train.txt'), lines.repeat(numRounds));
+  const listOf = (numRounds: number): string => `${splitOf(numRounds)}.txt`;
+  for (const numRounds of rounds) writeFileSync(archivePath(folder, listOf(numRounds)), lines.repeat(numRounds));
+  // As a downloader leaves it: its digest known.
+  await rememberDigest(path, await digestFile(path, undefined, () => undefined));
   const dataset = join(folder, 'bench.yaml');
   writeFileSync(
     dataset,
     [
       'name: bench',
       'about: the same images over and over',
-      `archives: [{ file: ${ARCHIVE} }, { file: train.txt }]`,
+      `archives: [{ file: ${ARCHIVE} }, ${rounds.map((numRounds) => `{ file: ${listOf(numRounds)} }`).join(', ')}]`,
       'splits:',
-      `  train: { archive: ${ARCHIVE}, layout: nested, labels: { from: list, list: { archive: train.txt } } }`,
+      ...rounds.map(
+        (numRounds) =>
+          `  ${splitOf(numRounds)}: { archive: ${ARCHIVE}, layout: nested, labels: { from: list, list: { archive: ${listOf(numRounds)} } } }`,
+      ),
       '',
     ].join('\n'),
   );

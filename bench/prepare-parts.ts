@@ -8,7 +8,7 @@ import { shardName, splitFolder } from '../lib/platform/root-layout.js';
 import { packageRoot } from '../lib/platform/package-root.js';
 import { readManifest } from '../lib/shards/manifest.js';
 import { computeImageMean } from '../workers/compute-image-mean.js';
-import type { PrepareData } from './prepare-data.js';
+import { splitOf, type PrepareData } from './prepare-data.js';
 import { publish } from './report.js';
 
 const execute = promisify(execFile);
@@ -26,10 +26,12 @@ interface IndexRun {
   readonly peakKb: number;
 }
 
-export async function benchPrepareParts(data: PrepareData, folder: string): Promise<void> {
+/** @param numRounds a split of these has enough records */
+export async function benchPrepareParts(data: PrepareData, numRounds: number, folder: string): Promise<void> {
   const rows: (readonly string[])[] = [];
   const runs: { readonly run: IndexRun; readonly bytes: number }[] = [];
   for (const numTars of NUM_TARS) {
+    console.log(`prepare-parts: index of ${numTars} tars in a tar`);
     const path = join(folder, `sparse-${numTars}.tar`);
     await writeSparseTar(path, numTars);
     const bytes = statSync(path).size;
@@ -47,7 +49,8 @@ export async function benchPrepareParts(data: PrepareData, folder: string): Prom
   const memberBytes = (many.arrayBuffers - few.arrayBuffers) / (many.numMembers - few.numMembers);
   const peak = `${(many.peakKb / 1000).toFixed(0)} MB peak of the process with ${many.numMembers}`;
   rows.push(['memory of the index', `${memberBytes.toFixed(0)} bytes a member; ${peak}`, 'O(members)']);
-  rows.push(await benchMean(data));
+  console.log('prepare-parts: mean');
+  rows.push(await benchMean(data, splitOf(numRounds)));
   publish({
     name: 'prepare-parts',
     title: 'Parts of `millrace prepare`',
@@ -61,11 +64,11 @@ export async function benchPrepareParts(data: PrepareData, folder: string): Prom
   });
 }
 
-async function benchMean({ root, dataset }: PrepareData): Promise<readonly string[]> {
+async function benchMean({ root, dataset }: PrepareData, split: string): Promise<readonly string[]> {
   const main = join(packageRoot(), 'dist', 'cli', 'main.js');
-  const flags = ['--root', root, '--size', '256', '--as', 'mean'];
+  const flags = ['--root', root, '--split', split, '--size', '256', '--as', 'mean'];
   await execute(process.execPath, [main, 'prepare', dataset, ...flags], { maxBuffer: 1 << 26 });
-  const folder = splitFolder(root, 'mean', 'train');
+  const folder = splitFolder(root, 'mean', split);
   const numSamples = (await readManifest(folder))?.shards[0].numSamples ?? 0;
   const { signal } = new AbortController();
   let wallMs = Infinity;

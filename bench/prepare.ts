@@ -1,30 +1,24 @@
 /**
  * `millrace prepare` as a whole, from its start to its end: images/s, CPU of all its processes, memory. Beside it OpenCV and
- * py-lmdb in Python, and a C program that decodes and resizes and does nothing else: the floor.
+ * py-lmdb in Python, and C programs that do nothing else than they must: the floors. Each goes over a few images and over many, so
+ * that what an image costs is told apart from what starting and ending costs.
  */
 import { execFile } from 'node:child_process';
-import { existsSync, mkdtempSync, rmSync } from 'node:fs';
+import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
-import { packageRoot } from '../lib/platform/package-root.js';
-import { makePrepareData, type PrepareData } from './prepare-data.js';
+import { makePrepareData } from './prepare-data.js';
 import { benchPrepareParts } from './prepare-parts.js';
+import { findWays, type Way, type WayKind } from './prepare-ways.js';
 import { median, publish } from './report.js';
 
 const execute = promisify(execFile);
 
 const NUM_RUNS = 3;
-/** Of all images, for a process alone; a pair shares them. */
-const NUM_ROUNDS = 40;
-
-interface Way {
-  readonly name: string;
-  /** Processes that convert at a time. */
-  readonly numProcesses: number;
-  /** A shell's command line that converts all images `NUM_ROUNDS` times. `$OUT` is a new folder. */
-  readonly commandLine: string;
-}
+/** How often all images are converted: few times, and many. */
+const FEW = 4;
+const MANY = 16;
 
 /** Of one command and all its processes. */
 interface Figures {
@@ -34,71 +28,38 @@ interface Figures {
   readonly peakMb: number;
 }
 
+/** One after the other, hence comparable. */
+interface Pair {
+  readonly few: Figures;
+  readonly many: Figures;
+}
+
 export async function benchPrepare(): Promise<void> {
   const folder = mkdtempSync(join(tmpdir(), 'millrace-bench-'));
   try {
-    const data = await makePrepareData(folder, NUM_ROUNDS);
+    const data = await makePrepareData(folder, [FEW, MANY]);
     if (data === undefined) {
       console.log('prepare: left out, the test data is not there (MILLRACE_TEST_DATA)');
       return;
     }
     const notes: string[] = [];
     const ways = await findWays(data, folder, notes);
-    const figures = new Map<Way, Figures[]>(ways.map((way) => [way, []]));
-    for (let run = 0; run < NUM_RUNS; run++) {
-      for (const way of ways) figures.get(way)?.push(await measure(way, folder));
+    const pairs = new Map<Way, Pair[]>(ways.map((way) => [way, []]));
+    for (let run = 1; run <= NUM_RUNS; run++) {
+      for (const way of ways) {
+        console.log(`prepare: run ${run} of ${NUM_RUNS}: ${way.name}`);
+        const few = await measure(way.commandLine(FEW), folder);
+        pairs.get(way)?.push({ few, many: await measure(way.commandLine(MANY), folder) });
+      }
     }
-    report(data.numImages * NUM_ROUNDS, ways, figures, notes);
-    await benchPrepareParts(data, folder);
+    report(data.numImages, pairs, notes);
+    await benchPrepareParts(data, MANY, folder);
   } finally {
     rmSync(folder, { recursive: true, force: true });
   }
 }
 
-async function findWays({ root, dataset, packPath }: PrepareData, folder: string, notes: string[]): Promise<Way[]> {
-  const main = join(packageRoot(), 'dist', 'cli', 'main.js');
-  const ours = (numProcesses: number): Way => ({
-    name: `millrace prepare, ${numProcesses} ${numProcesses === 1 ? 'worker' : 'workers'}`,
-    numProcesses,
-    commandLine:
-      `${process.execPath} ${main} prepare ${dataset} --root ${root} --size 256 --workers ${numProcesses} --as out >&2; ` +
-      `mv ${root}/datasets/out $OUT`,
-  });
-  /** As many processes as are asked for, each with its part of the rounds. */
-  const others = (name: string, numProcesses: number, program: (rounds: number, process: number) => string): Way => ({
-    name: `${name}, ${numProcesses} ${numProcesses === 1 ? 'process' : 'processes'}`,
-    numProcesses,
-    commandLine: [
-      ...Array.from({ length: numProcesses }, (_, i) => `${program(NUM_ROUNDS / numProcesses, i)} >&2 &`),
-      'wait',
-    ].join(' '),
-  });
-  const ways = [ours(1), ours(2)];
-  const floor = join(folder, 'pixels-floor');
-  try {
-    const source = join(packageRoot(), 'bench', 'pixels-floor.c');
-    await execute('gcc', ['-O3', '-march=native', source, '-o', floor, '-ljpeg', '-lm']);
-    // It goes through the pack once more than it is told.
-    const program = (rounds: number): string => `${floor} ${packPath} ${rounds - 1}`;
-    ways.push(others(FLOOR, 1, program), others(FLOOR, 2, program));
-  } catch {
-    notes.push("No C floor: it needs gcc and libjpeg's headers (Debian: libjpeg62-turbo-dev).");
-  }
-  const python = join(packageRoot(), '.venv', 'bin', 'python');
-  if (existsSync(python)) {
-    const peer = join(packageRoot(), 'bench', 'prepare-peer.py');
-    const program = (rounds: number, i: number): string => `${python} ${peer} ${packPath} ${rounds} $OUT/${i}`;
-    ways.push(others(PEER, 1, program), others(PEER, 2, program));
-  } else {
-    notes.push('No OpenCV and py-lmdb: "make tools" sets them up.');
-  }
-  return ways;
-}
-
-const FLOOR = 'C floor (decode and resize only)';
-const PEER = 'OpenCV + py-lmdb';
-
-async function measure({ commandLine }: Way, folder: string): Promise<Figures> {
+async function measure(commandLine: string, folder: string): Promise<Figures> {
   const out = mkdtempSync(join(folder, 'out-'));
   try {
     const { stderr } = await execute('/usr/bin/time', ['-f', '%e %U %S %M', 'sh', '-c', commandLine], {
@@ -112,40 +73,77 @@ async function measure({ commandLine }: Way, folder: string): Promise<Figures> {
   }
 }
 
-function report(
-  numImages: number,
-  ways: readonly Way[],
-  figures: ReadonlyMap<Way, readonly Figures[]>,
-  notes: readonly string[],
-): void {
-  const of = (way: Way): readonly Figures[] => figures.get(way) ?? [];
-  const find = (name: string, numProcesses: number): Way | undefined =>
-    ways.find((way) => way.name.startsWith(name) && way.numProcesses === numProcesses);
+function report(numImages: number, pairs: ReadonlyMap<Way, readonly Pair[]>, missing: readonly string[]): void {
+  type Cost = 'cpuMs' | 'wallMs';
+  const numMore = (MANY - FEW) * numImages;
+  const ofOneMore = ({ few, many }: Pair, cost: Cost): number => (many[cost] - few[cost]) / numMore;
+  const ofAll = ({ many }: Pair, cost: Cost): number => many[cost] / (MANY * numImages);
+  const runsOf = (kind: WayKind, numProcesses: number): readonly Pair[] => {
+    const way = [...pairs.keys()].find((known) => known.kind === kind && known.numProcesses === numProcesses);
+    return (way && pairs.get(way)) ?? [];
+  };
   // Run by run: what slows the machine for a while slows both.
-  const ratio = (way: Way, other: Way | undefined, what: 'cpuMs' | 'wallMs'): string =>
-    other === undefined ? '–' : median(of(way).map((run, i) => run[what] / of(other)[i][what])).toFixed(2);
-  const [one, two] = ways;
+  const ratio = (runs: readonly Pair[], others: readonly Pair[], of: (pair: Pair) => number): number | undefined =>
+    runs.length === 0 || others.length === 0 ? undefined : median(runs.map((run, i) => of(run) / of(others[i])));
+  const show = (value: number | undefined): string => value?.toFixed(2) ?? '–';
+  const bar = (what: string, value: number | undefined, unit: string, holds: (value: number) => boolean): string =>
+    value === undefined
+      ? `${what}: not measured.`
+      : `${what}: ${unit === '×' ? `${value.toFixed(2)} ×` : `${value.toFixed(0)} ${unit}`}, ${holds(value) ? 'holds' : 'does not hold'}.`;
+
+  const one = runsOf('prepare', 1);
+  const two = runsOf('prepare', 2);
+  const cpuOfOneMore = (pair: Pair): number => ofOneMore(pair, 'cpuMs');
+  const wallOfOneMore = (pair: Pair): number => ofOneMore(pair, 'wallMs');
   publish({
     name: 'prepare',
     title: '`millrace prepare --resize caffe --record raw`, whole',
     notes: [
-      `${numImages} photographs of ImageNet (399, again and again) to raw records of 256 × 256; medians of ${NUM_RUNS} alternating runs.`,
-      'From the start of the command to its end: reading the list, starting workers, flushing shards, the mean. CPU is user + system',
-      'of all processes; peak memory is that of the largest one. The floor reads no archive and writes nothing.',
-      `From 1 to 2 workers the whole goes ${ratio(one, two, 'wallMs')} × as fast.`,
-      ...notes,
+      `${MANY * numImages} photographs of ImageNet (${numImages}, again and again) to raw records of 256 × 256, and ${FEW * numImages} of them to tell what one image more`,
+      `costs, without starting and ending; medians of ${NUM_RUNS} alternating runs. The whole is from the start of the command to its end: reading the`,
+      'list, starting workers, flushing shards, the mean. CPU is user + system of all processes; peak memory is that of the largest one.',
+      'The floors read no archive; the second writes each record to a plain file, flushed at the end. CPU of the floors and speed of',
+      'OpenCV + py-lmdb compare one image more.',
+      '',
+      'What was asked for, with 2 workers, by one image more:',
+      '',
+      bar('- ≥ 1,000 images/s', 1000 / median(two.map(wallOfOneMore)), 'images/s', (value) => value >= 1000),
+      bar(
+        '- CPU ≤ 1.15 × that of decoding and resizing in C',
+        ratio(two, runsOf('floor', 2), cpuOfOneMore),
+        '×',
+        (value) => value <= 1.15,
+      ),
+      bar('- 1 → 2 workers ≥ 1.8 × as fast', ratio(one, two, wallOfOneMore), '×', (value) => value >= 1.8),
+      bar(
+        '- ≥ 1.6 × OpenCV + py-lmdb (whose OpenCV of PyPI decodes at the speed of the floor)',
+        ratio(runsOf('peer', 2), two, wallOfOneMore),
+        '×',
+        (value) => value >= 1.6,
+      ),
+      ...missing,
     ],
-    columns: ['way', 'images/s', 'CPU ms/image', 'CPU of the floor', 'speed of OpenCV + py-lmdb', 'peak MB'],
-    rows: ways.map((way) => {
-      const peer = find(PEER, way.numProcesses);
-      return [
-        way.name,
-        median(of(way).map(({ wallMs }) => (numImages / wallMs) * 1000)).toFixed(0),
-        median(of(way).map(({ cpuMs }) => cpuMs / numImages)).toFixed(3),
-        ratio(way, find(FLOOR, way.numProcesses), 'cpuMs'),
-        peer === undefined ? '–' : ratio(peer, way, 'wallMs'),
-        Math.max(...of(way).map(({ peakMb }) => peakMb)).toFixed(0),
-      ];
-    }),
+    columns: [
+      'way',
+      'images/s',
+      'images/s more',
+      'CPU ms/image',
+      'CPU ms more',
+      'CPU of floor',
+      'of storing floor',
+      'speed of OpenCV',
+      'peak MB',
+    ],
+    rows: [...pairs].map(([{ name, numProcesses }, runs]) => [
+      name,
+      median(runs.map((pair) => 1000 / ofAll(pair, 'wallMs'))).toFixed(0),
+      (1000 / median(runs.map(wallOfOneMore))).toFixed(0),
+      median(runs.map((pair) => ofAll(pair, 'cpuMs'))).toFixed(3),
+      median(runs.map(cpuOfOneMore)).toFixed(3),
+      show(ratio(runs, runsOf('floor', numProcesses), cpuOfOneMore)),
+      show(ratio(runs, runsOf('storing-floor', numProcesses), cpuOfOneMore)),
+      show(ratio(runsOf('peer', numProcesses), runs, wallOfOneMore)),
+      Math.max(...runs.map(({ many }) => many.peakMb)).toFixed(0),
+    ]),
   });
 }

@@ -28,8 +28,6 @@ export type ClientTask = { readonly isWarm: boolean } & (
       readonly kind: 'grpc';
       readonly address: string;
       readonly request: DeepPartial<StreamBatchesRequest>;
-      /** Streams at once, each with its own connection. */
-      readonly numClients: number;
     }
   | {
       readonly kind: 'tcp';
@@ -49,9 +47,10 @@ export interface ClientOutcome {
   readonly firstBatchMs: number;
 }
 
-/** One measured run, of so many images. */
+/** One measured run, of so many images; of all clients together. */
 export interface ServeRun {
   readonly numImages: number;
+  /** Of the slowest client. */
   readonly seconds: number;
   readonly serverMs: number;
   readonly clientMs: number;
@@ -60,7 +59,10 @@ export interface ServeRun {
 }
 
 export interface ServeBench {
-  /** Streams of the split `bench` unless the request names another; with `isCold` nothing has been run before. */
+  /**
+   * Streams of the split `bench` unless the request names another, each to a process of its own, all told to begin at once; with
+   * `isCold` nothing has been run before.
+   */
   drain(request: DeepPartial<StreamBatchesRequest>, numClients?: number, isCold?: boolean): Promise<ServeRun>;
   /** The same bytes by node:net, counted as so many images. */
   drainTcp(numImages: number, imageBytes: number, isOneBuffer: boolean): Promise<ServeRun>;
@@ -77,19 +79,26 @@ export async function startServeBench(packPath?: string): Promise<ServeBench> {
   const server = fork(main, [folder, String(NUM_SAMPLES), ...(packPath === undefined ? [] : [packPath])]);
   const [{ address, tcpPort }] = (await once(server, 'message')) as [ServeBenchReady];
 
-  const measure = async (task: ClientTask): Promise<ServeRun> => {
-    const client = fork(join(import.meta.dirname, 'serve-client-main.js'), [JSON.stringify(task)]);
-    await once(client, 'message');
+  const measure = async (task: ClientTask, numClients = 1): Promise<ServeRun> => {
+    const main = join(import.meta.dirname, 'serve-client-main.js');
+    const clients = Array.from({ length: numClients }, () => fork(main, [JSON.stringify(task)]));
+    await Promise.all(clients.map((client) => once(client, 'message')));
     const before = await usageOf(server);
-    client.send('go');
-    const [outcome] = (await once(client, 'message')) as [ClientOutcome];
+    const outcomes = await Promise.all(
+      clients.map(async (client) => {
+        client.send('go');
+        const [outcome] = (await once(client, 'message')) as [ClientOutcome];
+        return outcome;
+      }),
+    );
     const after = await usageOf(server);
+    const sum = (field: 'amount' | 'cpuMs'): number => outcomes.reduce((total, it) => total + it[field], 0);
     return {
-      numImages: outcome.amount,
-      seconds: outcome.seconds,
+      numImages: sum('amount'),
+      seconds: Math.max(...outcomes.map(({ seconds }) => seconds)),
       serverMs: after.cpuMs - before.cpuMs,
-      clientMs: outcome.cpuMs,
-      firstBatchMs: outcome.firstBatchMs,
+      clientMs: sum('cpuMs'),
+      firstBatchMs: outcomes[0].firstBatchMs,
       numAssembled: after.numAssembled - before.numAssembled,
     };
   };
@@ -97,7 +106,7 @@ export async function startServeBench(packPath?: string): Promise<ServeBench> {
   return {
     drain(request, numClients = 1, isCold = false) {
       const whole = { dataset: 'bench', split: 'train', globalBatchSize: BATCH_SIZE, ...request };
-      return measure({ kind: 'grpc', address, request: whole, numClients, isWarm: !isCold });
+      return measure({ kind: 'grpc', address, request: whole, isWarm: !isCold }, numClients);
     },
     async drainTcp(numImages, imageBytes, isOneBuffer) {
       const numBytes = numImages * imageBytes;

@@ -15,8 +15,6 @@ async function drainStream({ address, request }: Extract<ClientTask, { kind: 'gr
   const beganAtMs = performance.now();
   const client = new BatchServiceClient(address, credentials.createInsecure(), {
     'grpc-node.flow_control_window': 4 << 20,
-    // A connection of its own, as a trainer has.
-    'grpc.use_local_subchannel_pool': 1,
   });
   const call = client.streamBatches(StreamBatchesRequest.fromPartial(request));
   let numImages = 0;
@@ -43,10 +41,8 @@ async function drainTcp({ port, numBytes, isOneBuffer }: Extract<ClientTask, { k
   return received;
 }
 
-async function run(): Promise<number> {
-  if (task.kind === 'tcp') return drainTcp(task);
-  const counts = await Promise.all(Array.from({ length: task.numClients }, () => drainStream(task)));
-  return counts.reduce((sum, count) => sum + count, 0);
+function run(): Promise<number> {
+  return task.kind === 'tcp' ? drainTcp(task) : drainStream(task);
 }
 
 if (task.isWarm) await run();

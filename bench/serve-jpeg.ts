@@ -13,7 +13,7 @@ import { startServeBench } from './serve-bench.js';
 const execute = promisify(execFile);
 
 const NUM_RUNS = 3;
-const NUM_EPOCHS = 2;
+const NUM_EPOCHS = 4;
 const BATCH_SIZE = 50;
 
 const OPENCV = `

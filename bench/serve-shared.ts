@@ -21,8 +21,8 @@ export async function benchServeShared(): Promise<void> {
       name: 'serve-shared',
       title: 'Trainers that ask for the same batches',
       notes: [
-        `As in serve.md, uint8 NHWC, ${NUM_EPOCHS} epochs of ${NUM_SAMPLES} samples in batches of ${BATCH_SIZE}; all clients in one process, each with its`,
-        `own connection; medians of ${NUM_RUNS} alternating runs. Assembled: frames assembled, over those of one stream.`,
+        `As in serve.md, uint8 NHWC, ${NUM_EPOCHS} epochs of ${NUM_SAMPLES} samples in batches of ${BATCH_SIZE}; each client a process of its`,
+        `own, all on the cores of the server; medians of ${NUM_RUNS} alternating runs. Assembled: frames assembled, over those of one stream.`,
       ],
       columns: ['clients', 'images/s together', 'server CPU ms/image', 'client CPU ms/image', 'assembled'],
       rows: NUM_CLIENTS.map((numClients) => {

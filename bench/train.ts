@@ -2,7 +2,7 @@
  * Training through the whole service, each part a process of its own: CIFAR-10 prepared, served and learnt on each backend that
  * this machine has, to the end on the fastest; and steps of CaffeNet.
  */
-import { spawn, spawnSync } from 'node:child_process';
+import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { existsSync, mkdirSync, mkdtempSync, rmSync, symlinkSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -38,6 +38,8 @@ const resultSchema = z.object({
 });
 type Result = z.output<typeof resultSchema>;
 
+const eventSchema = z.looseObject({ event: z.string(), message: z.string().optional() });
+
 /** `numSteps` is that of the run to the end. Throws Error when the archive is not in MILLRACE_TEST_DATA. */
 export async function benchTrain(numSteps = 6_000): Promise<void> {
   const archive = join(readEnvironment().testData, ARCHIVE);
@@ -46,7 +48,7 @@ export async function benchTrain(numSteps = 6_000): Promise<void> {
   try {
     mkdirSync(archivesFolder(root));
     symlinkSync(archive, join(archivesFolder(root), ARCHIVE));
-    run(root, ['prepare', 'cifar10']);
+    await run(root, ['prepare', 'cifar10']);
     const shape = { height: 256, width: 256, channels: 3 };
     const count = { numSamples: 64, shardSamples: 64 };
     await makeSplit(root, { dataset: 'caffenet', split: 'train', shape, ...count });
@@ -70,7 +72,7 @@ export async function benchTrain(numSteps = 6_000): Promise<void> {
 }
 
 async function measure(root: string, address: string, numSteps: number): Promise<void> {
-  const train = (backend: string, args: readonly string[], steps: number): Result | string =>
+  const train = (backend: string, args: readonly string[], steps: number): Promise<Result | string> =>
     run(root, [
       'train',
       ...args,
@@ -88,7 +90,7 @@ async function measure(root: string, address: string, numSteps: number): Promise
   const rows: string[][] = [];
   let fastest = { backend: '', imagesPerSecond: 0 };
   for (const backend of BACKEND_NAMES.slice(1)) {
-    const short = train(backend, [...CIFAR, '--test-split', 'tiny'], NUM_SHORT_STEPS[backend] ?? 100);
+    const short = await train(backend, [...CIFAR, '--test-split', 'tiny'], NUM_SHORT_STEPS[backend] ?? 100);
     if (typeof short === 'string') {
       absent.push(`- ${short}`);
       continue;
@@ -98,11 +100,11 @@ async function measure(root: string, address: string, numSteps: number): Promise
     }
     rows.push(row('CIFAR-10, small-convnet', backend, short, feed));
     const numLargeSteps = NUM_CAFFENET_STEPS[backend] ?? 5;
-    const large = numLargeSteps === 0 ? '' : train(backend, CAFFENET, numLargeSteps);
+    const large = numLargeSteps === 0 ? '' : await train(backend, CAFFENET, numLargeSteps);
     if (typeof large !== 'string') rows.push(row('CaffeNet, 227×227, batch 8', backend, large));
   }
   const beganAtMs = performance.now();
-  const whole = train(fastest.backend, [...CIFAR, '--test-split', 'test'], numSteps);
+  const whole = await train(fastest.backend, [...CIFAR, '--test-split', 'test', '--display-every', '200'], numSteps);
   const minutes = (performance.now() - beganAtMs) / 60_000;
   if (typeof whole === 'string') throw new Error(whole);
   const accuracy = `${(whole.accuracy.top1 * 100).toFixed(1)} %`;
@@ -155,16 +157,18 @@ async function feedRate(address: string): Promise<number> {
   return (numSamples - 100) / ((performance.now() - beganAtMs) / 1000);
 }
 
-/** A command's result, or the message of its error when the backend is not to be had. */
-function run(root: string, args: readonly string[]): Result | string {
+/** A command's result, or the message of its error when the backend is not to be had. Its events are printed as they come. */
+async function run(root: string, args: readonly string[]): Promise<Result | string> {
   console.log(`$ millrace ${args.join(' ')}`);
-  const { stdout } = spawnSync(process.execPath, [MAIN, ...args, '--root', root, '--json'], {
-    encoding: 'utf8',
-    maxBuffer: 1 << 28,
+  const child = spawn(process.execPath, [MAIN, ...args, '--root', root, '--json'], {
     stdio: ['ignore', 'pipe', 'ignore'],
   });
-  const last = z.looseObject({ event: z.string() }).parse(JSON.parse(stdout.trimEnd().split('\n').at(-1) ?? '{}'));
+  let last: z.output<typeof eventSchema> = { event: 'nothing' };
+  for await (const line of createInterface({ input: child.stdout })) {
+    last = eventSchema.parse(JSON.parse(line));
+    if (last.event === 'step' || last.event === 'test') console.log(`  ${last.message ?? ''}`);
+  }
   if (last.event === 'result') return args[0] === 'train' ? resultSchema.parse(last) : '';
-  if (last['code'] === 'ERR_BACKEND') return String(last['message']);
-  throw new Error(`millrace ${args[0]}: ${String(last['message'])}`);
+  if (last['code'] === 'ERR_BACKEND') return last.message ?? '';
+  throw new Error(`millrace ${args[0]}: ${last.message ?? last.event}`);
 }

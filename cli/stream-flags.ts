@@ -1,4 +1,4 @@
-/** Flags for the order and the augmentation of a training stream. */
+/** Flags for the order, the augmentation and the connections of a training stream. */
 import type { Command } from 'commander';
 import { z } from 'zod';
 import type { TransformOptions } from '../lib/core/presets.js';
@@ -16,6 +16,7 @@ export const streamFlagsSchema = z.object({
   lighting: numberFlag(0, 1).default(0),
   mixup: numberFlag(0, 2).default(0),
   cutmix: numberFlag(0, 2).default(0),
+  connections: integerFlag(1).default(1),
 });
 
 export type StreamFlags = z.output<typeof streamFlagsSchema>;
@@ -30,7 +31,8 @@ export function addStreamFlags(command: Command): Command {
     .option('--color-jitter <strength>', 'brightness, contrast and saturation, each by a factor of up to 1 ± this')
     .option('--lighting <deviation>', "along the principal components of ImageNet's colors; AlexNet: 0.1")
     .option('--mixup <alpha>', 'mix pairs of images and their labels by Beta(alpha, alpha)')
-    .option('--cutmix <alpha>', 'paste a part of each image into its partner; with --mixup the one or the other');
+    .option('--cutmix <alpha>', 'paste a part of each image into its partner; with --mixup the one or the other')
+    .option('--connections <count>', 'TCP connections that share each batch, for servers far away (default: 1)');
 }
 
 /** What is drawn for each sample, beside its mirroring. */

@@ -6,7 +6,7 @@ import { UsageError } from '../lib/core/errors.js';
 import { BACKEND_NAMES } from '../services/trainer/backend/backend.js';
 import { MODEL_NAMES, type ModelName } from '../services/trainer/models/catalog.js';
 import type { LearningRate } from '../services/trainer/solver/learning-rate.js';
-import { PRESETS } from '../services/trainer/solver/presets.js';
+import { PRESET_NAMES, PRESETS } from '../services/trainer/solver/presets.js';
 import { UPDATE_RULE_NAMES } from '../services/trainer/solver/update-rules.js';
 import { mergeSettings, type PartialRunSettings, type RunSettings } from '../services/trainer/train/run-settings.js';
 import { datasetOfSource, readCaffeSolver, type CaffeSolver } from './caffe-solver.js';
@@ -18,6 +18,8 @@ export const trainFlagsSchema = streamFlagsSchema.extend({
   ...connectSchema.shape,
   dataset: z.string().optional(),
   solver: z.string().optional(),
+  preset: z.enum(PRESET_NAMES).optional(),
+  weights: z.string().min(1).optional(),
   server: z.array(z.string().regex(/:\d+$/, 'expected host:port')).default(['127.0.0.1:50051']),
   split: z.string().optional(),
   testSplit: z.string().default('val'),
@@ -93,14 +95,17 @@ export async function planTraining(flags: TrainFlags): Promise<TrainPlan> {
       `--model: the net "${solver.net.name}" is none of ${MODEL_NAMES.join(', ')}; name the one that it is`,
     );
   }
+  if (solver !== undefined && flags.preset !== undefined) {
+    throw new UsageError('--preset', '--preset: give either a preset, or --solver');
+  }
   const modelName = flags.model ?? solver?.net.model ?? 'small-convnet';
-  const settings = settingsOf(flags, solver?.settings ?? defaultsOf(modelName, defaults));
+  const settings = settingsOf(flags, solver?.settings ?? defaultsOf(flags.preset ?? modelName, defaults));
   return { dataset: name, split, modelName, settings, solver };
 }
 
-/** The preset of a reference model, or else the dataset's own defaults. */
-function defaultsOf(model: ModelName, defaults: TrainTarget['defaults']): PartialRunSettings {
-  if (model !== 'small-convnet') return PRESETS[model];
+/** The preset of that name, or of the reference model, or else the dataset's own defaults. */
+function defaultsOf(preset: ModelName, defaults: TrainTarget['defaults']): PartialRunSettings {
+  if (preset !== 'small-convnet') return PRESETS[preset];
   const { learningRate: baseRate, ...others } = defaults;
   if (baseRate === undefined) return others;
   return { ...others, solver: { learningRate: { policy: { type: 'fixed', baseRate }, numWarmUpSteps: 0 } } };

@@ -67,7 +67,7 @@ async function readCaffe(flags: TrainedModelFlags, path: string): Promise<Traine
   if (synsetWords === undefined) {
     throw new UsageError('--synset-words', '--synset-words: give the file that names the classes, one a line');
   }
-  const classes = parseClassNames((await read(synsetWords)).toString('utf8'));
+  const classes = parseClassNames((await readModelFile(synsetWords)).toString('utf8'));
   const side = PRESETS[name].cropSize ?? CAFFE_SHAPE.height;
   const model = createModel(name, [side, side, CAFFE_SHAPE.channels], classes.length);
   const notes: CheckpointNotes = {
@@ -78,17 +78,18 @@ async function readCaffe(flags: TrainedModelFlags, path: string): Promise<Traine
     preparation: { resize: 'caffe', fit: 'exact' },
     scale: 1,
   };
-  const weights = weightsOf(model, decodeCaffemodel(await read(path), path), path);
+  const weights = weightsOf(model, decodeCaffemodel(await readModelFile(path), path), path);
   return { model, weights, notes, mean: await readMean(notes, meanFile) };
 }
 
 async function readMean({ meanMode, channelMean }: CheckpointNotes, meanFile: string | undefined): Promise<Mean> {
   const isNeeded = meanMode === 'image' && meanFile !== undefined;
-  const image = isNeeded ? decodeBlobProto(await read(meanFile), meanFile).data : new Float32Array();
+  const image = isNeeded ? decodeBlobProto(await readModelFile(meanFile), meanFile).data : new Float32Array();
   return { image, channels: channelMean };
 }
 
-async function read(path: string): Promise<Buffer> {
+/** Throws ERR_NOT_FOUND when it cannot be read. */
+export async function readModelFile(path: string): Promise<Buffer> {
   try {
     return await readFile(path);
   } catch (error) {

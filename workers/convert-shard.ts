@@ -7,11 +7,11 @@ import { readMember } from '../lib/archives/read-member.js';
 import { ChannelMoments } from '../lib/pixels/channel-moments.js';
 import { MAX_PIXELS } from '../lib/pixels/image.js';
 import { PixelMoments } from '../lib/pixels/pixel-moments.js';
-import { findTurbojpeg } from '../lib/pixels/turbojpeg.js';
-import { readEnvironment } from '../lib/platform/environment.js';
-import { shapeOf } from '../lib/shards/manifest.js';
+import type { Turbojpeg } from '../lib/pixels/turbojpeg-library.js';
+import { PIXEL_SUMS_FILE, SHARD_RECORD_FILE } from '../lib/platform/root-layout.js';
 import { encodePixelSums, PIXEL_SHAPE } from '../lib/shards/pixel-sums.js';
-import { PIXEL_SUMS_FILE, SHARD_RECORD_FILE, type Rejected, type ShardRecord } from '../lib/shards/shard-record.js';
+import { shapeOf } from '../lib/shards/sample-shape.js';
+import type { Rejected, ShardRecord } from '../lib/shards/shard-record.js';
 import { createShardWriter } from '../lib/shards/shard-writer.js';
 import { BytePool } from './byte-pool.js';
 import { mapInOrder } from './map-in-order.js';
@@ -46,13 +46,13 @@ type Outcome = { readonly made: MadeRecord; readonly file: Uint8Array } | { read
 export async function convertShard(
   task: ConvertTask,
   { isCareful, leftOut }: Attempt,
+  turbojpeg: Turbojpeg | undefined,
   observer: ConvertObserver,
   signal: AbortSignal,
 ): Promise<ConvertedShard> {
   const clock = startStageClock();
   const numRecords = task.keys.length;
   const pool = new BytePool();
-  const { turbojpeg } = findTurbojpeg(readEnvironment().turbojpeg);
   const make = createRecordMaker(task.options, turbojpeg, (numBytes) => pool.take(numBytes));
   const shape = shapeOf(task.options);
   const moments = shape === null ? new ChannelMoments() : new PixelMoments(numElements(shape));

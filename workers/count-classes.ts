@@ -15,14 +15,11 @@ export function labelsOf(plan: SplitPlan, folder: string, records: readonly Shar
   return Int32Array.from(all);
 }
 
-/**
- * Samples by label, as long as the split's classes; undefined when some label is none of them. `records` are the shards', in
- * order.
- */
-export function countClasses(plan: SplitPlan, folder: string, records: readonly ShardRecord[]): number[] | undefined {
-  const counts = plan.source.classes.map(() => 0);
-  for (const label of labelsOf(plan, folder, records)) {
-    if (label < 0 || label >= counts.length) return undefined;
+/** Samples by label, `numClasses` of them; undefined when some label is none of these. */
+export function countClasses(labels: Int32Array, numClasses: number): number[] | undefined {
+  const counts = new Array<number>(numClasses).fill(0);
+  for (const label of labels) {
+    if (label < 0 || label >= numClasses) return undefined;
     counts[label]++;
   }
   return counts;

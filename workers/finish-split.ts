@@ -4,9 +4,17 @@ import { basename, join } from 'node:path';
 import type { SampleShape } from '../lib/core/tensor.js';
 import { encodePng, toPicture } from '../lib/pixels/encode.js';
 import { writeFileAtomic } from '../lib/platform/atomic-file.js';
-import { MEAN_FILE, MEAN_PICTURE_FILE, REJECTED_FILE, shardName, STD_FILE } from '../lib/platform/root-layout.js';
+import {
+  MEAN_FILE,
+  MEAN_PICTURE_FILE,
+  PIXEL_SUMS_FILE,
+  REJECTED_FILE,
+  SHARD_RECORD_FILE,
+  shardName,
+  STD_FILE,
+} from '../lib/platform/root-layout.js';
 import { encodeBlobProto } from '../lib/shards/blob-proto.js';
-import { shapeOf, versionOf, writeManifest, type AnyManifest } from '../lib/shards/manifest.js';
+import { versionOf, writeManifest, type AnyManifest } from '../lib/shards/manifest.js';
 import {
   channelStatisticsOf,
   decodePixelSums,
@@ -17,7 +25,8 @@ import {
   type PixelSums,
 } from '../lib/shards/pixel-sums.js';
 import { writeLabels } from '../lib/shards/split-labels.js';
-import { PIXEL_SUMS_FILE, SHARD_RECORD_FILE, type ShardRecord } from '../lib/shards/shard-record.js';
+import { shapeOf } from '../lib/shards/sample-shape.js';
+import type { ShardRecord } from '../lib/shards/shard-record.js';
 import { countClasses, labelsOf } from './count-classes.js';
 import type { SplitPlan } from './plan.js';
 
@@ -38,6 +47,7 @@ export async function finishSplit(
   await writeFileAtomic(join(folder, REJECTED_FILE), rejected.map((line) => `${JSON.stringify(line)}\n`).join(''));
   await removeOtherShards(folder, records.length);
 
+  const labels = labelsOf(plan, folder, records);
   const manifest: AnyManifest = {
     formatVersion: 1,
     dataset,
@@ -57,13 +67,13 @@ export async function finishSplit(
       contentDigest,
     })),
     classes: plan.source.classes,
-    classCounts: countClasses(plan, folder, records),
+    classCounts: countClasses(labels, plan.source.classes.length),
     channelMean: statistics.mean,
     channelStd: statistics.std,
     source: { archives: [...plan.source.files] },
     options: plan.options,
   };
-  await writeLabels(folder, manifest.version, labelsOf(plan, folder, records));
+  await writeLabels(folder, manifest.version, labels);
   await writeManifest(folder, manifest);
   return manifest;
 }

@@ -3,7 +3,7 @@ import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Dataset } from '../lib/catalog/dataset-schema.js';
 import { sweepTemporaries } from '../lib/platform/atomic-file.js';
-import { findTurbojpeg } from '../lib/pixels/turbojpeg.js';
+import { findTurbojpeg, NO_TURBOJPEG } from '../lib/pixels/turbojpeg.js';
 import { readEnvironment } from '../lib/platform/environment.js';
 import { acquireLock } from '../lib/platform/lock-file.js';
 import type { Reporter } from '../lib/platform/progress.js';
@@ -135,11 +135,12 @@ async function prepareSplit(
 }
 
 async function withWorkers<T>(settings: PrepareSettings, use: (pool: WorkerPool) => Promise<T>): Promise<T> {
+  const { turbojpeg, reason } = findTurbojpeg(readEnvironment().turbojpeg);
   const pool = createWorkerPool({
+    turbojpeg: turbojpeg?.library ?? NO_TURBOJPEG,
     timeoutMs: settings.workerTimeoutMs,
     onLost: (message) => settings.reporter.event('worker-lost', message),
   });
-  const { reason } = findTurbojpeg(readEnvironment().turbojpeg);
   if (reason !== undefined) {
     settings.reporter.event('decoder', `libturbojpeg is not used, so decoding takes twice as long: ${reason}`, {
       reason,

@@ -27,8 +27,8 @@ export function createRecordMaker(
   turbojpeg: Turbojpeg | undefined,
   allocate?: (numBytes: number) => Uint8Array,
 ): RecordMaker {
-  const { record, rawShare = 0, quality = 95 } = options;
-  const pipeline = createPixelPipeline({ resize: resizeOptionsOf(options), turbojpeg, allocate });
+  const { record, rawShare = 0, quality = 95, exif, truncated } = options;
+  const pipeline = createPixelPipeline({ resize: resizeOptionsOf(options), exif, truncated, turbojpeg, allocate });
   const decode = createSampleDecoder(options, turbojpeg);
 
   return async (key, label, file) => {

@@ -1,5 +1,10 @@
-/** A worker process: makes one shard at a time for its parent, and goes when the parent does. */
+/**
+ * A worker process: makes one shard at a time for its parent, and goes when the parent does. Arguments: the parent's process id, and
+ * libturbojpeg's path, or `none`.
+ */
 import { messageOf, MillraceError } from '../lib/core/errors.js';
+import { findTurbojpeg } from '../lib/pixels/turbojpeg.js';
+import { endWithParent } from '../lib/platform/parent-death.js';
 import { convertShard } from './convert-shard.js';
 import type { WorkerMessage, WorkerOrder } from './task.js';
 
@@ -8,6 +13,10 @@ const PROGRESS_MS = 100;
 
 /** How long an abandoned worker may take to clean up before it just ends. */
 const GRACE_MS = 5_000;
+
+const [parentPid, library] = process.argv.slice(2);
+// Before anything else: a decoder that hangs hears of nothing.
+endWithParent(Number(parentPid));
 
 const controller = new AbortController();
 
@@ -34,7 +43,8 @@ async function answer({ task, attempt }: WorkerOrder): Promise<void> {
       },
       onRejected: (rejected: ShardRejected) => void say({ kind: 'rejected', rejected }),
     };
-    await say({ kind: 'done', shard: await convertShard(task, attempt, observer, controller.signal) });
+    const { turbojpeg } = findTurbojpeg(library);
+    await say({ kind: 'done', shard: await convertShard(task, attempt, turbojpeg, observer, controller.signal) });
   } catch (error) {
     const isKnown = error instanceof MillraceError;
     const message = !isKnown && error instanceof Error ? String(error.stack) : messageOf(error);

@@ -10,6 +10,8 @@ import type { ConvertedShard, ConvertTask, WorkerOrder } from './task.js';
 import { WorkerLost, WorkerProcess } from './worker-process.js';
 
 export interface WorkerPoolOptions {
+  /** Path of libturbojpeg, which decodes most JPEGs, or `none`. */
+  readonly turbojpeg: string;
   /** Milliseconds without a word after which a worker is held to hang. A word is due several times a second. */
   readonly timeoutMs: number;
   /** Called when a worker was lost and its task is given to another one. */
@@ -32,7 +34,7 @@ export interface WorkerPool {
 /** A little more than the worker gives itself. */
 const STOP_GRACE_MS = 6_000;
 
-export function createWorkerPool({ timeoutMs, onLost }: WorkerPoolOptions): WorkerPool {
+export function createWorkerPool({ turbojpeg, timeoutMs, onLost }: WorkerPoolOptions): WorkerPool {
   const idle: WorkerProcess[] = [];
 
   const tryOnce = async (
@@ -42,7 +44,7 @@ export function createWorkerPool({ timeoutMs, onLost }: WorkerPoolOptions): Work
   ): Promise<ConvertedShard> => {
     let worker = idle.pop();
     while (worker?.hasExited === true) worker = idle.pop();
-    worker ??= new WorkerProcess();
+    worker ??= new WorkerProcess(turbojpeg);
     try {
       const shard = await worker.convert(order, observer, timeoutMs, signal);
       idle.push(worker);

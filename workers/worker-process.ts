@@ -26,11 +26,12 @@ export class WorkerProcess {
   private readonly child: ChildProcess;
   private readonly exited: Promise<void>;
 
-  constructor() {
-    this.child = fork(MAIN, [], {
+  /** @param turbojpeg path of libturbojpeg, or `none` */
+  constructor(turbojpeg: string) {
+    this.child = fork(MAIN, [String(process.pid), turbojpeg], {
       serialization: 'advanced',
       stdio: ['ignore', 'ignore', 'inherit', 'ipc'],
-      execArgv: ['--enable-source-maps'],
+      execArgv: [],
     });
     this.exited = new Promise((resolve) => this.child.once('exit', () => resolve()));
     // Told to whoever waits for a task; with nobody waiting it must not end the parent.

@@ -13,6 +13,7 @@ import {
   type ArchiveSummary,
   type DownloadSummary,
 } from '../../services/downloader/download-dataset.js';
+import { proofText } from '../../services/downloader/expected-digest.js';
 import { createRateLimit } from '../../services/downloader/rate-limit.js';
 import { displayUrl } from '../../services/downloader/source-url.js';
 import { addConnectFlags, connectSchema, readConnectFlags } from '../connect-flags.js';
@@ -95,7 +96,7 @@ export function addDownloadCommand(program: Command): void {
         service === undefined
           ? await downloadHere(options, archives, context)
           : await downloadThere(service, options, archives, context);
-      context.result({ ...summary }, describe(summary.archives));
+      context.result({ ...summary }, describe(summary.archives, archives));
     },
   });
 }
@@ -174,17 +175,22 @@ function archiveOfUrl(url: string, digests: Pick<Options, 'md5' | 'sha256'>): Ar
   throw new UsageError('<source>', `<source>: expected a URL whose path ends in a file name, got ${shown}`);
 }
 
-function describe(archives: readonly ArchiveSummary[]): string {
-  const width = Math.max(...archives.map(({ file }) => file.length), 0);
-  return archives
-    .map(({ file, bytes, bytesFetched, resumedAt, md5, isVerified, seconds }) =>
-      [
+function describe(summaries: readonly ArchiveSummary[], archives: readonly Archive[]): string {
+  const width = Math.max(...summaries.map(({ file }) => file.length), 0);
+  const proofOf = ({ file, md5 }: ArchiveSummary): string => {
+    const archive = archives.find((other) => other.file === file);
+    return archive === undefined ? `MD5 ${md5}` : proofText(archive, md5);
+  };
+  return summaries
+    .map((summary) => {
+      const { file, bytes, bytesFetched, resumedAt, seconds } = summary;
+      return [
         file.padEnd(width),
         formatBytes(bytes).padStart(9),
-        `MD5 ${md5} ${isVerified ? 'verified' : 'found, none known to compare with'}`,
+        proofOf(summary),
         bytesFetched === 0 ? 'was there' : `fetched ${formatBytes(bytesFetched)} in ${formatDuration(seconds)}`,
         ...(resumedAt.length > 0 ? [`resumed at ${resumedAt.map(formatBytes).join(', ')}`] : []),
-      ].join('  '),
-    )
+      ].join('  ');
+    })
     .join('\n');
 }

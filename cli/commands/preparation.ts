@@ -38,6 +38,12 @@ export function addPreparationFlags(command: Command): Command {
       '--decode-scale',
       'with --resize area: decode large JPEGs at a half, a quarter or an eighth, which is faster',
     )
+    .option(
+      '--exif <way>',
+      'rotate: turn images as their EXIF says, as OpenCV does; ignore: leave them as they lie',
+      'rotate',
+    )
+    .option('--truncated <way>', 'JPEGs that are cut short: keep (the rest is grey, as Caffe has it) or reject', 'keep')
     .option('--quality <n>', `of jpeg records, 1 to 100 (default: ${DEFAULT_QUALITY}, as Caffe)`)
     .option('--shard-samples <n>', 'records a shard (default: about 1 GB of them, fewer in small splits)')
     .option('--no-shuffle', 'keep the order of the list')
@@ -70,6 +76,8 @@ export const preparationSchema = z.object({
   resize: z.enum(['caffe', 'area', 'none'], { error: 'expected caffe, area or none' }),
   fit: z.enum(['exact', 'cover', 'short-side'], { error: 'expected exact, cover or short-side' }),
   decodeScale: z.literal(true).optional(),
+  exif: z.enum(['rotate', 'ignore'], { error: 'expected rotate or ignore' }),
+  truncated: z.enum(['keep', 'reject'], { error: 'expected keep or reject' }),
   record: recordFlag,
   quality: integerFlag(1, 100).optional(),
   shardSamples: integerFlag(1, 10_000_000).optional(),
@@ -104,6 +112,9 @@ export async function toPrepareSettings(
     plan: {
       ...sampleOptionsOf(options, dataset.prepare.size),
       ...recordFormOf(options),
+      // What is usual is not said: splits of old are of these options too.
+      ...(options.exif === 'ignore' && { exif: options.exif }),
+      ...(options.truncated === 'reject' && { truncated: options.truncated }),
       shuffleSeed: options.shuffle ? options.shuffleSeed : null,
       shardSamples: options.shardSamples,
     },

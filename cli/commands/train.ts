@@ -7,12 +7,14 @@ import { connect, type Client, type StreamOptions } from '../../services/trainer
 import { withMultipliersOf } from '../../services/trainer/caffe/net-prototxt.js';
 import { createModel, MODEL_NAMES } from '../../services/trainer/models/catalog.js';
 import { numParametersOf } from '../../services/trainer/models/model.js';
+import { PRESET_NAMES } from '../../services/trainer/solver/presets.js';
 import { UPDATE_RULE_NAMES } from '../../services/trainer/solver/update-rules.js';
 import { drawCurve } from '../../services/trainer/train/loss-curve.js';
 import type { TrainResult } from '../../services/trainer/train/options.js';
 import { train } from '../../services/trainer/train/train.js';
 import { annotate } from '../checkpoint-notes.js';
 import { defineCommand, type CommandContext } from '../command.js';
+import { readInitialWeights } from '../initial-weights.js';
 import { planTraining, trainFlagsSchema, type TrainFlags, type TrainPlan } from '../train-settings.js';
 import { addStreamFlags, augmentationOf, orderOf } from '../stream-flags.js';
 import { addConnectFlags, readConnectFlags } from '../connect-flags.js';
@@ -27,11 +29,17 @@ export function addTrainCommand(program: Command): void {
       'millrace train imagenette-160 --server feeder-1:50051 feeder-2:50051 --steps 2000',
       'millrace train ilsvrc2012 --model caffenet --server feeder-1:50051',
       'millrace train ilsvrc2012 --solver models/bvlc_googlenet/quick_solver.prototxt',
+      'millrace train flowers --model caffenet --weights bvlc_reference_caffenet.caffemodel --learning-rate 0.001',
       'millrace train flowers --server feeder-1:50051 --tls-ca ca.pem --batch-size 64 --crop 112',
     ],
     flags: (command) =>
       addConnectFlags(addStreamFlags(command))
         .option('--solver <file>', "Caffe's solver.prototxt: settings, with those of the net that it names")
+        .option(
+          '--preset <name>',
+          `settings of a reference model: ${PRESET_NAMES.join(', ')} (default: the model's own)`,
+        )
+        .option('--weights <file>', 'begin with the weights of a .caffemodel, or of a .safetensors of another run')
         .option('--server <host:port...>', 'batch servers, the first one tried first (default: 127.0.0.1:50051)')
         .option('--split <name>', "split to learn from (default: the solver's source, or train)")
         .option('--test-split <name>', 'split to test on (default: val)')
@@ -125,6 +133,7 @@ async function trainWith(client: Client, plan: TrainPlan, flags: TrainFlags, con
     rank,
     worldSize,
     seed,
+    connections: flags.connections,
     ...(await orderOf(flags)),
     transform: { ...transform, ...augmentationOf(flags) },
     signal,
@@ -136,6 +145,7 @@ async function trainWith(client: Client, plan: TrainPlan, flags: TrainFlags, con
     // Each trainer tests on the whole split.
     rank: 0,
     worldSize: 1,
+    connections: 1,
     epochs: 1,
     shuffle: 'none',
     endOfEpoch: 'pad',
@@ -158,11 +168,23 @@ async function trainWith(client: Client, plan: TrainPlan, flags: TrainFlags, con
       passedOver: backend.passedOver,
     },
   );
+  const initial = flags.weights === undefined ? undefined : await readInitialWeights(flags.weights, model);
+  if (initial !== undefined) {
+    const { weights, filled } = initial;
+    const others = filled.length === 0 ? '' : `; not in it, and filled: ${filled.join(', ')}`;
+    reporter.event('weights', `${weights.size} tensors of ${flags.weights} to begin with${others}`, { filled });
+  }
   const outcome = await train({
     backend,
     model,
     solver: settings.solver,
-    key: { seed, datasetVersion: info.version, globalBatchSize: batchSize * worldSize },
+    key: {
+      seed,
+      datasetVersion: info.version,
+      globalBatchSize: batchSize * worldSize,
+      ...(initial !== undefined && { weightsFrom: initial.sha256 }),
+    },
+    initialWeights: initial?.weights,
     openStream: (from) => client.stream({ ...stream, from }),
     openTestStream: () => client.stream(test),
     numSteps: settings.numSteps,
@@ -183,13 +205,14 @@ async function trainWith(client: Client, plan: TrainPlan, flags: TrainFlags, con
 }
 
 function describe(outcome: TrainResult): string {
-  const { steps, firstLoss, lastLoss, accuracy, imagesPerSecond, waitShare, losses } = outcome;
+  const { steps, firstLoss, lastLoss, accuracy, imagesPerSecond, waitShare, firstWaitMs, losses } = outcome;
   const percent = (share: number): string => `${(share * 100).toFixed(1)} %`;
   return [
     drawCurve(losses),
     `steps       ${steps}, loss ${firstLoss?.toFixed(3) ?? '–'} → ${lastLoss?.toFixed(3) ?? '–'}`,
     `accuracy    ${percent(accuracy.top1)} top-1, ${percent(accuracy.top5)} top-5 of ${accuracy.numSamples} images`,
     `speed       ${imagesPerSecond.toFixed(0)} images/s, ${percent(waitShare)} of the time waiting for data`,
+    `start       ${(firstWaitMs / 1000).toFixed(1)} s until the first batch`,
     `log         ${outcome.log}`,
     `checkpoint  ${outcome.checkpoint}`,
   ].join('\n');

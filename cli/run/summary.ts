@@ -9,7 +9,8 @@ export function summarize({ download, prepare, train }: MainJobResult, root: str
     const how = [
       bytesFetched === 0 ? 'was there' : `${formatBytes(bytesFetched)} fetched of ${formatBytes(bytes)}`,
       ...resumedAt.map((offset) => `resumed at ${formatBytes(offset)}`),
-      `MD5 ${md5} ${isVerified ? 'verified' : '(none known to compare with)'}`,
+      `MD5 ${md5}`,
+      isVerified ? 'verified' : 'no digest known to compare with',
     ];
     rows.push([file, how.join(', ')]);
   }

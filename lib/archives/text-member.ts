@@ -3,7 +3,6 @@ import { readFile, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { MillraceError } from '../core/errors.js';
 import { safeName } from './member-name.js';
-import { membersOf } from './members.js';
 
 /**
  * The UTF-8 text of the file at `path`, or of its `member` when one is named.
@@ -13,6 +12,8 @@ import { membersOf } from './members.js';
 export async function readText(path: string, member?: string): Promise<string> {
   if (member === undefined) return readFile(path, 'utf8');
   if ((await stat(path)).isDirectory()) return readTextOfFolder(path, member);
+  // Loaded only then: most label lists are files of their own.
+  const { membersOf } = await import('./members.js');
   for await (const { name, read } of membersOf(path)) {
     if (name === member) return (await read()).toString('utf8');
   }

@@ -3,17 +3,14 @@
  *
  * - grey becomes three channels, alpha is dropped, 16 bits become 8, colour profiles are ignored;
  * - the orientation in a JPEG's or PNG's EXIF is applied, as by OpenCV 3.1 and later (Caffe's of 2014 did not); other formats'
- *   is not;
+ *   is not; or no orientation is applied, if the policy says so;
  * - CMYK and YCCK JPEGs become RGB by OpenCV's own formula, not through a colour profile;
- * - a JPEG that is cut short is readable: the missing part is grey. A PNG that is cut short is not.
+ * - a JPEG that is cut short is readable: the missing part is grey; or not, if the policy says so. A PNG that is cut short is not.
  */
-import sharp, { type Metadata, type Sharp } from 'sharp';
+import type { Metadata, Sharp } from 'sharp';
 import { messageOf, MillraceError } from '../core/errors.js';
-import { MAX_PIXELS, type DecodedImage } from './image.js';
-
-// One image, one thread: images in flight beat threads within one, and every file is read once, so nothing is worth caching.
-sharp.concurrency(1);
-sharp.cache(false);
+import { MAX_PIXELS, type DecodedImage, type DecodePolicy } from './image.js';
+import { sharp } from './sharp-library.js';
 
 export interface DecodedFile extends DecodedImage {
   /** Whether the file has one channel (alpha aside), of which the pixels here are three copies. */
@@ -21,12 +18,13 @@ export interface DecodedFile extends DecodedImage {
 }
 
 /** Decodes one image file, told by its content, not its name. Throws ERR_IMAGE_UNREADABLE with the decoder's reason. */
-export async function decodeImage(file: Uint8Array): Promise<DecodedFile> {
+export async function decodeImage(file: Uint8Array, { exif, truncated }: DecodePolicy = {}): Promise<DecodedFile> {
   try {
-    const failOn = isPng(file) ? 'truncated' : 'none';
-    const image = sharp(file, { ignoreIcc: true, failOn, limitInputPixels: MAX_PIXELS });
+    const failOn = truncated === 'reject' || isPng(file) ? 'truncated' : 'none';
+    const image = sharp()(file, { ignoreIcc: true, failOn, limitInputPixels: MAX_PIXELS });
     const metadata = await image.metadata();
-    if (metadata.format === 'jpeg' || metadata.format === 'png') image.autoOrient();
+    const isTurned = exif !== 'ignore' && (metadata.format === 'jpeg' || metadata.format === 'png');
+    if (isTurned) image.autoOrient();
     const decoded = metadata.space === 'cmyk' ? await decodeCmyk(image) : await decodeRgb(image, metadata);
     return { ...decoded, isGrey: metadata.channels < 3 };
   } catch (error) {

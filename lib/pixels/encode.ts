@@ -1,8 +1,9 @@
 /** Encoding images: for what the project draws itself, and for records that are stored as JPEG. */
-import sharp, { type Sharp } from 'sharp';
+import type { Sharp } from 'sharp';
 import { MillraceError } from '../core/errors.js';
 import { numElements, type SampleShape } from '../core/tensor.js';
 import type { InterleavedImage } from './image.js';
+import { sharp } from './sharp-library.js';
 
 export interface JpegOptions extends InterleavedImage {
   /** 1..100, libjpeg's scale. */
@@ -69,7 +70,7 @@ export async function encodeContactSheet(pictures: readonly InterleavedImage[], 
   const lengthOf = (numTiles: number): number => GAP + numTiles * (TILE_SIDE + GAP);
   const width = lengthOf(columns);
   const height = lengthOf(Math.ceil(pictures.length / columns));
-  return sharp({ create: { width, height, channels: 3, background: BACKGROUND } })
+  return sharp()({ create: { width, height, channels: 3, background: BACKGROUND } })
     .composite(tiles)
     .removeAlpha()
     .png()
@@ -77,6 +78,6 @@ export async function encodeContactSheet(pictures: readonly InterleavedImage[], 
 }
 
 function open({ data, width, height, channels }: InterleavedImage): Sharp {
-  const pipeline = sharp(data, { raw: { width, height, channels } });
+  const pipeline = sharp()(data, { raw: { width, height, channels } });
   return channels === 1 ? pipeline.toColourspace('b-w') : pipeline;
 }

@@ -24,5 +24,13 @@ export interface PlanarImage extends Size {
   readonly channels: 1 | 3;
 }
 
+/** What is done with files that decoders disagree about. Defaults are what OpenCV, hence Caffe, does. */
+export interface DecodePolicy {
+  /** Default: a JPEG or PNG is turned as its EXIF says. `ignore`: it stays as it is stored, OpenCV's IMREAD_IGNORE_ORIENTATION. */
+  readonly exif?: 'ignore' | undefined;
+  /** Default: of a JPEG that is cut short the missing part is grey. `reject`: it is unreadable, like other files cut short. */
+  readonly truncated?: 'reject' | undefined;
+}
+
 /** An image of more pixels is refused: its 400 MB decoded would not fit beside others. ImageNet's largest has 60 million. */
 export const MAX_PIXELS = 2 ** 27;

@@ -2,8 +2,8 @@
  * Encoding records as JPEG: the file that OpenCV's `imencode(".jpg")` makes of the same pixels at the same quality, which is what
  * Caffe stores. libturbojpeg and sharp give the same bytes; libturbojpeg sooner.
  */
-import sharp from 'sharp';
 import type { InterleavedImage, PlanarImage } from './image.js';
+import { sharp } from './sharp-library.js';
 import type { Turbojpeg } from './turbojpeg-library.js';
 
 /** OpenCV's default quality, hence Caffe's. */
@@ -24,7 +24,7 @@ const SOI_BYTES = 2;
 const JFIF = Buffer.from('ffe000104a46494600010100000100010000', 'hex');
 
 async function encodeBySharp({ data, width, height, channels }: InterleavedImage, quality: number): Promise<Buffer> {
-  const pixels = sharp(data, { raw: { width, height, channels } });
+  const pixels = sharp()(data, { raw: { width, height, channels } });
   const image = channels === 1 ? pixels.toColourspace('b-w') : pixels;
   const file = await image.jpeg({ quality, chromaSubsampling: '4:2:0', optimiseCoding: false }).toBuffer();
   return Buffer.concat([file.subarray(0, SOI_BYTES), JFIF, file.subarray(SOI_BYTES)]);

@@ -3,10 +3,10 @@
  * that memory or copied there, and resized within it.
  */
 import { areaTaps } from './area-taps.js';
-import { bilinearTaps } from './bilinear-taps.js';
 import type { FittedImage } from './fit.js';
 import type { PlanarImage, Size } from './image.js';
 import { instantiateKernels, PAGE_BYTES, type KernelExports } from './kernels-module.js';
+import { layTaps, paddedColumns, tapPlaces } from './laid-taps.js';
 
 /** All that 32 bits can address; what an image may take is limited by its pixels. */
 const MAX_PAGES = 65_536;
@@ -65,28 +65,10 @@ export class PixelKernels {
     } else if (part.width === 2 * width && part.height === 2 * height) {
       this.kernels.halve(source, stride, target, width, height);
     } else {
-      const paddedWidth = (width + 7) & ~7;
-      const offsets = this.reserve(paddedWidth * 4);
-      const weights = this.reserve(paddedWidth * 4);
-      const rows = this.reserve(height * 16);
-      const scratch = this.reserve(paddedWidth * 12);
-      const across = bilinearTaps(part.width, width, 'across');
-      const down = bilinearTaps(part.height, height, 'down');
-      const offsetsOut = new Uint32Array(this.memory.buffer, offsets, paddedWidth);
-      const weightsOut = new Int16Array(this.memory.buffer, weights, paddedWidth * 2);
-      for (let x = 0; x < width; x++) {
-        offsetsOut[x] = across.first[x] * NUM_CHANNELS;
-        weightsOut[2 * x] = across.firstWeight[x];
-        weightsOut[2 * x + 1] = across.secondWeight[x];
-      }
-      offsetsOut.fill(0, width);
-      const rowsOut = new Int32Array(this.memory.buffer, rows, height * 4);
-      for (let y = 0; y < height; y++) {
-        rowsOut[4 * y] = down.first[y];
-        rowsOut[4 * y + 1] = down.second[y];
-        rowsOut[4 * y + 2] = down.firstWeight[y];
-        rowsOut[4 * y + 3] = down.secondWeight[y];
-      }
+      const { offsets, weights, rows, end } = tapPlaces(this.used, { width, height });
+      this.reserve(end - this.used);
+      const scratch = this.reserve(paddedColumns(width) * 12);
+      layTaps(this.memory.buffer, { offsets, weights, rows, end }, part, { width, height }, NUM_CHANNELS);
       this.kernels.resizeBilinear(source, stride, offsets, weights, rows, scratch, target, width, height);
     }
     return this.take(target, { width, height });

@@ -3,7 +3,7 @@ import { MillraceError } from '../core/errors.js';
 import { decodeImage } from './decode.js';
 import { fitImage, type Fit } from './fit.js';
 import { greyOf, replicateGrey } from './grey.js';
-import { MAX_PIXELS, type PlanarImage, type Size } from './image.js';
+import { MAX_PIXELS, type DecodePolicy, type PlanarImage, type Size } from './image.js';
 import { isUprightJpeg } from './jpeg-orientation.js';
 import { PixelKernels } from './kernels.js';
 import type { JpegHeader, JpegTarget, Turbojpeg } from './turbojpeg-library.js';
@@ -32,7 +32,7 @@ export type ResizeOptions =
  */
 export type ColourMode = 'colour' | 'grey' | 'native';
 
-export interface PixelPipelineOptions {
+export interface PixelPipelineOptions extends DecodePolicy {
   readonly resize: ResizeOptions;
   /** Decodes most JPEGs, in half the time. Undefined: sharp decodes all, to the same pixels. */
   readonly turbojpeg: Turbojpeg | undefined;
@@ -60,7 +60,7 @@ const MAX_KEPT_BYTES = 64 << 20;
 
 /** Throws ERR_NOT_FOUND when the kernels have not been built, or `decodeScale` lacks libturbojpeg. */
 export function createPixelPipeline(options: PixelPipelineOptions): PixelPipeline {
-  const { resize, turbojpeg, colour = 'colour', allocate } = options;
+  const { resize, turbojpeg, colour = 'colour', allocate, exif, truncated } = options;
   if (resize.resize !== 'none' && resize.decodeScale === true && turbojpeg === undefined) {
     throw new MillraceError(
       'ERR_NOT_FOUND',
@@ -98,7 +98,8 @@ export function createPixelPipeline(options: PixelPipelineOptions): PixelPipelin
   };
 
   const convertJpeg = (file: Uint8Array): ConvertedImage | undefined => {
-    if (turbojpeg === undefined || !isUprightJpeg(file)) return undefined;
+    // What it takes for damaged goes to sharp, so that only there it matters what is truncated.
+    if (turbojpeg === undefined || (exif !== 'ignore' && !isUprightJpeg(file))) return undefined;
     let found: { readonly header: JpegHeader; readonly target: JpegTarget } | undefined;
     const isDecoded = turbojpeg.decode(file, (header) => {
       if (header.width * header.height > MAX_PIXELS) return undefined;
@@ -117,7 +118,7 @@ export function createPixelPipeline(options: PixelPipelineOptions): PixelPipelin
   };
 
   const convertOther = async (file: Uint8Array): Promise<ConvertedImage> => {
-    const image = await decodeImage(file);
+    const image = await decodeImage(file, { exif, truncated });
     const isGrey = isMadeGrey(image.isGrey);
     const room = kernels.place(image);
     if (isGrey && !image.isGrey) replicateGrey(greyOf(image.data), room);

@@ -1,12 +1,12 @@
 /** From a stored record to the pixels of its sample: one entry for whoever reads records. */
 import type { SampleShape } from '../core/tensor.js';
 import type { Fit } from './fit.js';
-import type { PlanarImage } from './image.js';
+import type { DecodePolicy, PlanarImage } from './image.js';
 import { createPixelPipeline, type ColourMode, type ResizeOptions } from './pixel-pipeline.js';
 import type { Turbojpeg } from './turbojpeg-library.js';
 
 /** How a split's samples are made of image files: the part of a manifest's options that says so. */
-export interface SampleOptions {
+export interface SampleOptions extends Pick<DecodePolicy, 'exif'> {
   readonly resize: ResizeOptions['resize'];
   readonly fit: Fit;
   /** Side of the square that is fitted, in pixels. Absent: as with `none`. */
@@ -37,13 +37,19 @@ export interface SamplePixels {
  */
 export type SampleDecoder = (stored: StoredSample) => SamplePixels | Promise<SamplePixels>;
 
-/** Throws ERR_NOT_FOUND when the kernels have not been built. */
+/**
+ * Throws ERR_NOT_FOUND when the kernels have not been built.
+ *
+ * @param allocate gives the array, of that many bytes, that a decoded sample is returned in. Default: a new one each time
+ */
 export function createSampleDecoder(
   options: SampleOptions,
   turbojpeg: Turbojpeg | undefined,
   colour: ColourMode = 'colour',
+  allocate?: (numBytes: number) => Uint8Array,
 ): SampleDecoder {
-  const pipeline = createPixelPipeline({ resize: resizeOptionsOf(options), colour, turbojpeg });
+  const resize = resizeOptionsOf(options);
+  const pipeline = createPixelPipeline({ resize, exif: options.exif, colour, turbojpeg, allocate });
   const sampleOf = ({ width, height, channels, data }: PlanarImage): SamplePixels => ({
     shape: { width, height, channels },
     data,

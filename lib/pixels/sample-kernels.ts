@@ -1,5 +1,5 @@
 /**
- * The kernel of `kernels/samples/*.ts`, compiled to WebAssembly with SIMD over a memory that threads share: it places samples in
+ * The kernels of `kernels/samples/*.ts`, compiled to WebAssembly with SIMD over a memory that threads share: they place samples in
  * batches.
  */
 import { existsSync, readFileSync } from 'node:fs';
@@ -9,9 +9,26 @@ import { MillraceError } from '../core/errors.js';
 import { BYTES_PER_ELEMENT, numElements, type Dtype, type SampleShape } from '../core/tensor.js';
 import { channelFactors, croppedShape, meanSource, type Mean, type Transform } from '../core/transform.js';
 import { packageRoot } from '../platform/package-root.js';
+import { resizeCrop, type CropResizer } from './augment/resized-crop.js';
+import type { Size } from './image.js';
+import { layTaps, paddedColumns, tapPlaces } from './laid-taps.js';
 
 /** Address and sizes are in bytes; `kernels/samples/place-sample.ts` says what lies there. */
 interface SampleKernelExports {
+  resizeCrop(
+    source: number,
+    stride: number,
+    plane: number,
+    channels: number,
+    offsets: number,
+    weights: number,
+    rows: number,
+    scratch: number,
+    target: number,
+    width: number,
+    height: number,
+  ): void;
+  toPlanar(source: number, stride: number, target: number, width: number, height: number): void;
   placeSample(
     source: number,
     stride: number,
@@ -45,6 +62,53 @@ export function createSharedMemory(numBytes: number): WebAssembly.SharedMemory {
     maximum: pages,
     shared: true,
   }) as unknown as WebAssembly.SharedMemory;
+}
+
+/** Rearranges an image of that size at `source`, interleaved R, G, B, to one at `target`, planar B, G, R. Addresses of the memory. */
+export type Planarizer = (source: number, target: number, size: Size) => void;
+
+/** Throws ERR_NOT_FOUND when the kernel has not been built. */
+export function createPlanarizer(memory: WebAssembly.SharedMemory): Planarizer {
+  const kernels = instantiate(memory);
+  return (source, target, { width, height }) => kernels.toPlanar(source, 3 * width, target, width, height);
+}
+
+/** Bytes that {@link createCropResizer} needs to make images of that size. */
+export function cropResizerBytes(shape: Size): number {
+  return tapPlaces(0, shape).end + 4 * paddedColumns(shape.width);
+}
+
+/**
+ * What `resizeCrop` of `augment/resized-crop.ts` does, of arrays in the memory. One byte past the source must be readable.
+ * Throws ERR_NOT_FOUND when the kernel has not been built.
+ *
+ * @param room address, a multiple of 16, of {@link cropResizerBytes} of this thread alone
+ */
+export function createCropResizer(memory: WebAssembly.SharedMemory, room: number): CropResizer {
+  const kernels = instantiate(memory);
+  return (target, shape, source, stored, rectangle) => {
+    const { width, height } = shape;
+    // OpenCV averages there, which is rare enough to be done plainly.
+    if (rectangle.width === 2 * width && rectangle.height === 2 * height) {
+      resizeCrop(target, shape, source, stored, rectangle);
+      return;
+    }
+    const places = tapPlaces(room, shape);
+    layTaps(memory.buffer, places, rectangle, shape, 1);
+    kernels.resizeCrop(
+      source.byteOffset + rectangle.y * stored.width + rectangle.x,
+      stored.width,
+      stored.width * stored.height,
+      shape.channels,
+      places.offsets,
+      places.weights,
+      places.rows,
+      places.end,
+      target.byteOffset,
+      width,
+      height,
+    );
+  };
 }
 
 /** Where a thread's placer works. All addresses are of the shared memory and must be multiples of 16. */
@@ -129,7 +193,7 @@ export function createSamplePlacer(
   if (layout === 'NHWC' && channels !== 1 && channels !== 3) {
     throw new RangeError(`expected one or three channels for NHWC, got ${channels}`);
   }
-  const kernels = new WebAssembly.Instance(compiledKernels(), { env: { memory } }).exports as SampleKernelExports;
+  const kernels = instantiate(memory);
   const places = placesOf(transform, source);
   const isInterleaved = layout === 'NHWC' && channels === 3;
   const isReversed = channelOrder === 'RGB';
@@ -174,7 +238,7 @@ export function placedBytes(transform: Transform, stored: SampleShape): number {
 /** Compiled once a thread, so that code V8 has optimised stays. */
 let compiled: WebAssembly.Module | undefined;
 
-function compiledKernels(): WebAssembly.Module {
+function instantiate(memory: WebAssembly.SharedMemory): SampleKernelExports {
   if (compiled === undefined) {
     const path = join(packageRoot(), 'dist', 'lib', 'pixels', 'sample-kernels.wasm');
     if (!existsSync(path)) {
@@ -182,5 +246,5 @@ function compiledKernels(): WebAssembly.Module {
     }
     compiled = new WebAssembly.Module(readFileSync(path));
   }
-  return compiled;
+  return new WebAssembly.Instance(compiled, { env: { memory } }).exports as unknown as SampleKernelExports;
 }

@@ -28,8 +28,8 @@ export interface Turbojpeg {
   readonly library: string;
   /**
    * Decodes a whole and undamaged JPEG in RGB or greyscale. `place` is told its header and says where to: in its own size, or in
-   * one that a DCT scaled by a power of two gives, `ceil(side / 2)`, `/ 4` or `/ 8`; or undefined when it is too large. Returns
-   * whether it was decoded. If not, the file is anything else, and what was written into the room is not to be used.
+   * one that a DCT scaled by a power of two gives, `ceil(side / 2)`, `/ 4` or `/ 8`; or undefined when it is not wanted. File and
+   * room may lie in shared memory. Returns whether it was decoded. If not, the file is anything else, and what was written into the room is not to be used.
    */
   readonly decode: (file: Uint8Array, place: (header: JpegHeader) => JpegTarget | undefined) => boolean;
   /** A baseline JPEG, 4:2:0 or greyscale, of libjpeg's quality, 1..100; the file is the caller's own. */

@@ -126,7 +126,12 @@ export function formatProgress(progress: Progress, rate: number, secondsLeft: nu
 /** "1.5 MB", "1,234 images". Bytes in powers of 1000, as disks and networks count. */
 export function formatAmount(amount: number, unit: ProgressUnit): string {
   if (unit === 'bytes') return formatBytes(amount);
-  return `${amount < 10 && amount % 1 !== 0 ? amount.toFixed(1) : Math.round(amount).toLocaleString('en-US')} ${unit}`;
+  return `${amount < 10 && amount % 1 !== 0 ? amount.toFixed(1) : inThousands(Math.round(amount))} ${unit}`;
+}
+
+/** By hand: `toLocaleString` loads the world's locales, 30 ms at the first call. */
+function inThousands(whole: number): string {
+  return String(whole).replace(/\B(?=(\d{3})+$)/g, ',');
 }
 
 export function formatBytes(bytes: number): string {

@@ -32,3 +32,6 @@ export const MEAN_PICTURE_FILE = 'mean.png';
 /** Labels by sample id: made from the records, and made again when it is not there. */
 export const LABELS_FILE = 'labels.bin';
 export const REJECTED_FILE = 'rejected.ndjson';
+/** In a shard's folder until its split is finished: its facts, and its pixel sums. */
+export const SHARD_RECORD_FILE = 'shard.json';
+export const PIXEL_SUMS_FILE = 'pixel-sums.f64';

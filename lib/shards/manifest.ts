@@ -35,6 +35,10 @@ export const prepareOptionsSchema = z.strictObject({
   fit: z.enum(['exact', 'cover', 'short-side']).default('exact'),
   /** With `area`: JPEGs may be decoded at a half, a quarter or an eighth of their sides. */
   decodeScale: z.literal(true).optional(),
+  /** `ignore`: images are not turned as their EXIF says. */
+  exif: z.literal('ignore').optional(),
+  /** `reject`: JPEGs that are cut short are left out; else their missing part is grey. */
+  truncated: z.literal('reject').optional(),
   /**
    * `raw`: resized pixels, planar B, G, R. `jpeg`: resized, then encoded. `mixed`: a share raw, the rest jpeg. `original`: the
    * file's own bytes, decoded and resized when they are served.
@@ -92,13 +96,7 @@ export function hasOneShape(manifest: AnyManifest): manifest is Manifest {
   return manifest.shape !== null;
 }
 
-/** The shape of every sample that is made with these options, as it is served; null when samples differ in shape. */
-export function shapeOf({ size, resize, fit }: SampleOptions): SampleShape | null {
-  if (size === undefined || resize === 'none' || fit === 'short-side') return null;
-  return { height: size, width: size, channels: 3 };
-}
-
-type SampleOptions = Pick<PrepareOptions, 'size' | 'resize' | 'fit' | 'decodeScale' | 'record'>;
+type SampleOptions = Pick<PrepareOptions, 'size' | 'resize' | 'fit' | 'decodeScale' | 'exif' | 'record'>;
 
 /**
  * The version of a split: 32 hex digits of a SHA-256 over the shape of its samples and its shards' content digests in order, and,
@@ -112,8 +110,9 @@ export function versionOf(
   const hash = createHash('sha256').update(
     shape === null ? 'any\n' : `${shape.channels}x${shape.height}x${shape.width}\n`,
   );
-  const { size, resize, fit, decodeScale, record } = options;
-  if (record === 'original') hash.update(`${JSON.stringify([resize, fit, size, decodeScale])}\n`);
+  const { size, resize, fit, decodeScale, exif, record } = options;
+  const made = [resize, fit, size, decodeScale, ...(exif === undefined ? [] : [exif])];
+  if (record === 'original') hash.update(`${JSON.stringify(made)}\n`);
   for (const digest of contentDigests) hash.update(`${digest}\n`);
   return hash.digest('hex').slice(0, 32);
 }

@@ -49,13 +49,18 @@ export async function mergePixelSums(shape: SampleShape, parts: AsyncIterable<Pi
 
 /** The mean of each pixel, rounded to float32 once. Zeros when there are no images. */
 export function meanImageOf({ shape, numImages, sums }: PixelSums): MeanImage {
-  return { shape, data: Float32Array.from(sums, (sum) => (numImages === 0 ? 0 : sum / numImages)) };
+  const count = Math.max(1, numImages);
+  const data = new Float32Array(sums.length);
+  for (let i = 0; i < data.length; i++) data[i] = sums[i] / count;
+  return { shape, data };
 }
 
 /** The (population) standard deviation of each pixel. Zeros when there are no images. */
 export function stdImageOf({ shape, numImages, sums, squares }: PixelSums): MeanImage {
   const count = Math.max(1, numImages);
-  return { shape, data: Float32Array.from(sums, (sum, i) => deviation(sum / count, squares[i] / count)) };
+  const data = new Float32Array(sums.length);
+  for (let i = 0; i < data.length; i++) data[i] = deviation(sums[i] / count, squares[i] / count);
+  return { shape, data };
 }
 
 /** Mean and (population) standard deviation of each channel over all pixels of all images. */
@@ -91,7 +96,7 @@ export function encodePixelSums({ numImages, sums, squares }: PixelSums): Buffer
   return Buffer.from(all.buffer);
 }
 
-/** Throws ERR_SHARD_CORRUPT naming `path` when the length is not that of the shape. */
+/** The sums may be views of `bytes`. Throws ERR_SHARD_CORRUPT naming `path` when the length is not that of the shape. */
 export function decodePixelSums(bytes: Uint8Array, shape: SampleShape, path: string): PixelSums {
   const numValues = numElements(shape);
   const expected = (1 + 2 * numValues) * 8;
@@ -102,7 +107,9 @@ export function decodePixelSums(bytes: Uint8Array, shape: SampleShape, path: str
       { context: { path } },
     );
   }
-  // A copy: float64 views must be aligned.
-  const all = new Float64Array(new Uint8Array(bytes).buffer);
+  // Float64 views must be aligned.
+  const isAligned = bytes.byteOffset % 8 === 0;
+  const { buffer, byteOffset } = isAligned ? bytes : new Uint8Array(bytes);
+  const all = new Float64Array(buffer, byteOffset, 1 + 2 * numValues);
   return { shape, numImages: all[0], squares: all.subarray(1, 1 + numValues), sums: all.subarray(1 + numValues) };
 }

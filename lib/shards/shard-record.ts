@@ -6,9 +6,7 @@ import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { z } from 'zod';
 import { codeOf } from '../core/errors.js';
-
-export const SHARD_RECORD_FILE = 'shard.json';
-export const PIXEL_SUMS_FILE = 'pixel-sums.f64';
+import { SHARD_RECORD_FILE } from '../platform/root-layout.js';
 
 export const rejectedSchema = z.strictObject({
   archive: z.string(),

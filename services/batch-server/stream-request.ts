@@ -120,8 +120,8 @@ function isRaw({ options }: Manifest): boolean {
 }
 
 /** How records that are image files become samples: one way a stream. */
-function sampleOptionsOf({ options: { resize, fit, size, decodeScale } }: Manifest): string {
-  return `resize ${resize}, fit ${fit}, size ${size ?? 'any'}, ${decodeScale === true ? '' : 'no '}decode scale`;
+function sampleOptionsOf({ options: { resize, fit, size, decodeScale, exif } }: Manifest): string {
+  return `resize ${resize}, fit ${fit}, size ${size ?? 'any'}, ${decodeScale === true ? '' : 'no '}decode scale, EXIF ${exif ?? 'followed'}`;
 }
 
 function checkVersions(request: StreamBatchesRequest, splits: readonly SplitReader[]): void {

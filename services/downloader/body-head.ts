@@ -46,24 +46,24 @@ function isTarHeader(head: Uint8Array): boolean {
   return isEmpty || Number.parseInt(field.replaceAll('\0', ' ').trim(), 8) === sum;
 }
 
-/** A body whose first bytes have been read; `chunks` gives them again, and then the rest. */
-export interface BodyWithHead {
-  /** At least {@link HEAD_BYTES}, unless the body is shorter. */
-  readonly head: Buffer;
-  readonly chunks: AsyncGenerator<Buffer, void, undefined>;
-}
-
-/** Reads as much of a body as its head takes; the caller goes on with `chunks`, or ends the exchange. */
-export async function readHead(body: AsyncGenerator<Buffer, void, undefined>): Promise<BodyWithHead> {
+/** Reads from a body until `numBytes` are here, or all when it is shorter; what came with the last of them comes along. */
+export async function readHead(body: AsyncGenerator<Buffer, void, undefined>, numBytes: number): Promise<Buffer> {
   let head = Buffer.alloc(0);
-  while (head.length < HEAD_BYTES) {
+  while (head.length < numBytes) {
     const next = await body.next();
     if (next.done === true) break;
     head = Buffer.concat([head, next.value]);
   }
-  const chunks = async function* () {
-    yield head;
-    yield* body;
+  return head;
+}
+
+/** A body with `head` before it. Not a generator, which would cost each chunk a turn. */
+export function prepend(head: Buffer, body: AsyncGenerator<Buffer, void, undefined>): AsyncIterable<Buffer> {
+  let isFirst = true;
+  const next = (): Promise<IteratorResult<Buffer, void>> => {
+    if (!isFirst) return body.next();
+    isFirst = false;
+    return Promise.resolve({ value: head });
   };
-  return { head, chunks: chunks() };
+  return { [Symbol.asyncIterator]: () => ({ next, return: () => body.return() }) };
 }

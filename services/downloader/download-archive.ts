@@ -15,6 +15,7 @@ import {
   digestProblem,
   hasDigest,
   isProof,
+  proofText,
   verificationError,
   type FoundDigest,
 } from './expected-digest.js';
@@ -154,10 +155,6 @@ async function checkInPlace(archive: Archive, target: string, { signal, onBytes 
 
 function reportFound(archive: Archive, { bytes, md5 }: FileDigest, reporter: Reporter): void {
   const { file } = archive;
-  if (hasDigest(archive)) {
-    reporter.event('verified', `${file}: ${formatBytes(bytes)}, MD5 ${md5} verified`, { file, bytes, md5 });
-  } else {
-    const text = `${file}: ${formatBytes(bytes)}, MD5 ${md5} (none is known to compare with)`;
-    reporter.event('unverified', text, { file, bytes, md5 });
-  }
+  const text = `${file}: ${formatBytes(bytes)}, ${proofText(archive, md5)}`;
+  reporter.event(hasDigest(archive) ? 'verified' : 'unverified', text, { file, bytes, md5 });
 }

@@ -20,6 +20,16 @@ export function hasDigest(archive: Archive): boolean {
 
 const LABELS: Record<DigestName, string> = { md5: 'MD5', sha1: 'SHA-1', sha256: 'SHA-256' };
 
+/** The MD5 of a file that fits, and which digests say so, for people. */
+export function proofText(archive: Archive, md5: string): string {
+  if (!hasDigest(archive)) return `MD5 ${md5} (none is known to compare with)`;
+  const others = DIGEST_NAMES.filter((name) => name !== 'md5' && archive[name] !== undefined).map(
+    (name) => LABELS[name],
+  );
+  if (archive.md5 === undefined) return `${others.join(' and ')} verified, MD5 ${md5}`;
+  return [`MD5 ${md5}`, ...others].join(' and ') + ' verified';
+}
+
 /** What was expected and what was found, for people; undefined when nothing that was found speaks against the archive. */
 export function digestProblem(archive: Archive, found: FoundDigest): string | undefined {
   const problems: string[] = [];

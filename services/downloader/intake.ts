@@ -1,4 +1,6 @@
 /** Where the bodies of all connections of one archive end up: read at the pace that is allowed, gathered, written to the part. */
+import type { Response } from './http-get.js';
+import { Overlap } from './overlap.js';
 import type { PartFile, PartSource } from './part-file.js';
 import type { RateLimit } from './rate-limit.js';
 import { SegmentPlan, type Segment } from './segment-plan.js';
@@ -20,11 +22,15 @@ export interface IntakeOptions {
   readonly signal: AbortSignal | undefined;
   /** Called as bytes come. */
   readonly onBytes: (done: number, total: number | undefined) => void;
+  /** Whether a digest will prove the whole. */
+  readonly hasDigest: boolean;
 }
 
 /** A body on its way into a segment. */
 export interface Delivery {
   readonly chunks: AsyncIterable<Buffer>;
+  /** Where they come from. */
+  readonly response: Pick<Response, 'discard'>;
   readonly segment: Segment;
   readonly source: Source;
   readonly countBytes: (numBytes: number) => void;
@@ -36,6 +42,7 @@ const WRITE_BYTES = 1 << 19;
 export class Intake {
   readonly part: PartFile;
   readonly plan: SegmentPlan;
+  readonly overlap: Overlap;
   readonly #options: IntakeOptions;
   #numBytes: number;
 
@@ -43,6 +50,7 @@ export class Intake {
     this.#options = options;
     this.part = options.part;
     this.plan = new SegmentPlan(options.part.ranges);
+    this.overlap = new Overlap(options.part, !options.hasDigest);
     this.#numBytes = options.part.ranges.numBytes;
   }
 
@@ -56,13 +64,15 @@ export class Intake {
    * Reads a body into its segment, and no further than the segment's end as it is by then; what came is written even when the body
    * breaks. Throws TransferBrokenError when it ends before its segment, TransferRefusedError when it goes on after the file's end.
    */
-  async receive({ chunks, segment, source, countBytes }: Delivery): Promise<void> {
+  async receive({ chunks, response, segment, source, countBytes }: Delivery): Promise<void> {
     const { tally, rateLimit, signal, onBytes } = this.#options;
     const gather = new Gatherer(this.part, segment.position, source.key);
     const totalBytes = this.part.source?.totalBytes;
     const askedEnd = segment.end;
+    segment.onTaken = () => response.discard();
     try {
       for await (const chunk of chunks) {
+        if (segment.position === segment.begin) segment.begunAtMs = performance.now();
         await rateLimit?.take(chunk.length, signal);
         // Another connection may have taken the rest meanwhile.
         const room = segment.end - segment.position;

@@ -30,7 +30,7 @@ export interface PartOptions extends Pick<TransferOptions, 'checkpointBytes' | '
 }
 
 /** The thread that hashes is told of so many new bytes at a time, or of less when the window is small. */
-const MAX_HASH_STEP_BYTES = 1 << 20;
+const MAX_HASH_STEP_BYTES = 1 << 22;
 /** Checkpoints' worth of bytes that may come while a slow disk is still at one. */
 const MAX_CHECKPOINTS_BEHIND = 4;
 
@@ -156,6 +156,15 @@ export class PartFile {
     } catch (error) {
       throw toDiskError(error, this.path);
     }
+  }
+
+  /** The bytes `[begin, end)`, which are there. Throws ERR_DISK. */
+  async read(begin: number, end: number): Promise<Buffer> {
+    const bytes = Buffer.alloc(end - begin);
+    const { bytesRead } = await this.#file.read(bytes, 0, bytes.length, begin).catch((error: unknown) => {
+      throw toDiskError(error, this.path);
+    });
+    return bytes.subarray(0, bytesRead);
   }
 
   /** Flushes what has been written, then the journal. Does nothing before the first byte was promised. */

@@ -12,8 +12,10 @@ import {
 
 /** What was asked for, and what is known of the file. */
 export interface Asked {
-  /** First byte asked for; undefined when the request was for the whole file. */
+  /** First byte that is missing; undefined when the request was for the whole file. */
   readonly offset: number | undefined;
+  /** Bytes before `offset` that were asked for too, see overlap.ts. */
+  readonly overlapBytes: number;
   /** Length of the file when the part was begun; undefined when nobody knew. */
   readonly totalBytes: number | undefined;
   /** State of the file that the part was begun with; undefined when it had none, or was begun at another source. */
@@ -30,7 +32,7 @@ export type Verdict =
       readonly validator: Validator | undefined;
       readonly isDelimited: boolean;
     }
-  /** The bytes from our offset on. */
+  /** The bytes from our offset on, after the overlap. */
   | { readonly kind: 'rest'; readonly totalBytes: number; readonly validator: Validator | undefined }
   /** There are no more bytes than those at hand. */
   | { readonly kind: 'complete'; readonly totalBytes: number }
@@ -98,12 +100,13 @@ function judgeRest(headers: Headers, asked: Asked): Verdict {
     return { kind: 'retry', reason, retryAfterMs: undefined, isBusy: false };
   }
   const range = contentRangeOf(headers);
-  if (range?.begin !== asked.offset || range.totalBytes === undefined) {
+  const begin = asked.offset - asked.overlapBytes;
+  if (range?.begin !== begin || range.totalBytes === undefined) {
     const got = headerOf(headers, 'content-range') ?? 'none';
-    return askWhole(`the server sent another range than bytes ${asked.offset}- (${got})`, false);
+    return askWhole(`the server sent another range than bytes ${begin}- (${got})`, false);
   }
-  const knownBytes = asked.totalBytes ?? asked.expectedBytes;
-  if (knownBytes !== undefined && range.totalBytes !== knownBytes) {
+  const knownBytes = asked.totalBytes ?? asked.expectedBytes ?? Math.max(asked.offset, range.totalBytes);
+  if (range.totalBytes !== knownBytes) {
     return askWhole(`the file has ${range.totalBytes} bytes now, had ${knownBytes}`, true);
   }
   if (asked.validator !== undefined && !agreesWith(headers, asked.validator)) {

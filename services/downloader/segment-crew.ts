@@ -1,12 +1,13 @@
 /**
  * The connections for all of an archive that its first answer does not bring. One brings it in one piece where that is fast; several
  * take short segments from the front on, so that the hash can follow and a kill leaves little that is not hashed, and who finds
- * nothing to claim takes half of what the slowest has left.
+ * nothing to claim takes a share of what the slowest has left.
  */
 import type { Reporter } from '../../lib/platform/progress.js';
 import { Bell } from './bell.js';
 import { httpGet, type HttpOptions, type Response } from './http-get.js';
 import type { Intake } from './intake.js';
+import { OVERLAP_DIFFERS } from './overlap.js';
 import { requestHeaders } from './request-headers.js';
 import { agreesWith } from './response-headers.js';
 import { judgeResponse, type Asked, type Verdict } from './response-verdict.js';
@@ -145,7 +146,9 @@ export class SegmentCrew {
         if (verdict.kind === 'retry') throw new TransferBrokenError(source.url, verdict.reason, verdict);
         if (verdict.kind === 'rest') {
           source.validator = verdict.validator;
-          await intake.receive({ chunks: response.readBody(), segment, source, countBytes });
+          const chunks = await intake.overlap.pass(response.readBody(), segment.position, asked.overlapBytes);
+          if (chunks === undefined) this.#giveUp(OVERLAP_DIFFERS);
+          else await intake.receive({ chunks, response, segment, source, countBytes });
         } else {
           this.#hearObjection(source, asked, verdict, response);
         }
@@ -165,7 +168,7 @@ export class SegmentCrew {
     verdict: Verdict & { kind: 'whole' | 'ask-whole' | 'complete' },
     { headers }: Response,
   ): void {
-    const { totalBytes, stop } = this.#options;
+    const { totalBytes } = this.#options;
     const isChanged =
       verdict.kind === 'ask-whole'
         ? verdict.isChanged
@@ -175,14 +178,19 @@ export class SegmentCrew {
       throw new TransferRefusedError(source.url, `it does not go on with what other sources began: ${reason}`);
     }
     if (!isChanged) throw new TransferBrokenError(source.url, reason);
-    this.#changeReason ??= 'the file changed on the server';
-    stop.abort();
+    this.#giveUp('the file changed on the server');
+  }
+
+  #giveUp(reason: string): void {
+    this.#changeReason ??= reason;
+    this.#options.stop.abort();
   }
 
   #asked(source: Source, offset: number): Asked {
-    const { part } = this.#options.intake;
+    const { part, overlap } = this.#options.intake;
     const validator = source.validator ?? (this.#isOwn(source) ? part.source?.validator : undefined);
-    return { offset, totalBytes: this.#options.totalBytes, validator, expectedBytes: undefined };
+    const { totalBytes } = this.#options;
+    return { offset, overlapBytes: overlap.bytesBefore(offset), totalBytes, validator, expectedBytes: undefined };
   }
 
   /** Whether the bytes at hand were begun with this source. */

@@ -74,8 +74,9 @@ class Entry implements Source {
 
 /** How long a rate, or a limit on connections, is believed. */
 const MEMORY_MS = 60_000;
-/** Below this a rate says more of the round trip than of the source. */
+/** Bytes, or milliseconds from the first one on, below which a rate says little of a source. */
 const MIN_RATED_BYTES = 1 << 20;
+const MIN_RATED_MS = 250;
 
 export class SourcePool {
   readonly #entries: Entry[];
@@ -114,8 +115,9 @@ export class SourcePool {
     } finally {
       entry.numActive--;
       const nowMs = performance.now();
-      if (firstAtMs !== undefined && numBytes >= MIN_RATED_BYTES) {
-        entry.rate = { value: numBytes / (nowMs - firstAtMs + 1), untilMs: nowMs + MEMORY_MS };
+      const ms = nowMs - (firstAtMs ?? nowMs);
+      if (numBytes >= MIN_RATED_BYTES || ms >= MIN_RATED_MS) {
+        entry.rate = { value: numBytes / (ms + 1), untilMs: nowMs + MEMORY_MS };
       }
       this.#changed.ring();
     }

@@ -71,3 +71,9 @@ export const DEFAULT_TRANSFER_OPTIONS: TransferOptions = {
 export function segmentBytesOf({ windowBytes, connections }: TransferOptions): number {
   return Math.ceil(windowBytes / (2 * connections));
 }
+
+/** Bytes to ask for at once of a file that has so many: all of them, unless other connections are to have some too. */
+export function requestBytesOf(limits: TransferOptions, totalBytes: number): number {
+  const isShared = limits.connections > 1 && totalBytes >= limits.minSegmentedBytes;
+  return isShared ? segmentBytesOf(limits) : Infinity;
+}

@@ -3,10 +3,11 @@ import { setMaxListeners } from 'node:events';
 import type { Archive } from '../../lib/catalog/dataset-schema.js';
 import { throwIfAborted } from '../../lib/core/errors.js';
 import { formatBytes, type Reporter } from '../../lib/platform/progress.js';
-import { headProblem, readHead } from './body-head.js';
+import { HEAD_BYTES, headProblem, prepend, readHead } from './body-head.js';
 import { hasDigest } from './expected-digest.js';
 import { httpGet, type HttpOptions, type Response } from './http-get.js';
 import { Intake, type TransferTally } from './intake.js';
+import { OVERLAP_DIFFERS } from './overlap.js';
 import type { PartFile, PartSource } from './part-file.js';
 import { preallocate } from './preallocate.js';
 import type { RateLimit } from './rate-limit.js';
@@ -18,7 +19,7 @@ import type { Segment } from './segment-plan.js';
 import type { Source, SourcePool } from './source-pool.js';
 import type { SpaceLedger } from './space-ledger.js';
 import { TransferBrokenError, TransferRefusedError } from './transfer-errors.js';
-import { segmentBytesOf } from './transfer-options.js';
+import { requestBytesOf } from './transfer-options.js';
 
 export interface TransferContext extends HttpOptions {
   readonly archive: Archive;
@@ -68,8 +69,8 @@ class Transfer {
   constructor(part: PartFile, context: TransferContext) {
     this.#part = part;
     this.#context = context;
-    this.#intake = new Intake({ part, ...context });
     this.#hasDigest = hasDigest(context.archive);
+    this.#intake = new Intake({ part, ...context, hasDigest: this.#hasDigest });
     this.#restartsLeft = context.transfer.maxRestarts;
   }
 
@@ -107,7 +108,8 @@ class Transfer {
     // One for each connection, and Node takes more than ten for a leak.
     setMaxListeners(0, http.signal);
     const { plan } = this.#intake;
-    const missing = this.#canResume(source) ? plan.claim(this.#totalBytes ?? Infinity, this.#maxBytes) : undefined;
+    const maxBytes = requestBytesOf(this.#context.transfer, this.#totalBytes ?? 0);
+    const missing = this.#canResume(source) ? plan.claim(this.#totalBytes ?? Infinity, maxBytes) : undefined;
     const asked = this.#asked(source, missing);
     try {
       const end = missing === undefined ? this.#firstBytes : missing.end === asked.totalBytes ? Infinity : missing.end;
@@ -134,11 +136,12 @@ class Transfer {
     const expectedBytes = this.#context.archive.bytes;
     if (missing === undefined) {
       const offset = this.#firstBytes === Infinity ? undefined : 0;
-      return { offset, totalBytes: undefined, validator: undefined, expectedBytes };
+      return { offset, overlapBytes: 0, totalBytes: undefined, validator: undefined, expectedBytes };
     }
     const begun = this.#part.source;
     return {
       offset: missing.position,
+      overlapBytes: this.#intake.overlap.bytesBefore(missing.position),
       totalBytes: begun?.totalBytes,
       // Another source has its own idea of validators.
       validator: source.validator ?? (begun?.source === source.key ? begun.validator : undefined),
@@ -194,9 +197,14 @@ class Transfer {
   }
 
   async #takeRest(answer: Answer, segment: Segment, verdict: Verdict & { kind: 'rest' }): Promise<void> {
-    const { source, response } = answer;
+    const { source, asked, response } = answer;
     const { archive, reporter, tally } = this.#context;
     const { totalBytes, validator } = verdict;
+    const chunks = await this.#intake.overlap.pass(response.readBody(), segment.position, asked.overlapBytes);
+    if (chunks === undefined) {
+      this.#anewBecause = OVERLAP_DIFFERS;
+      return;
+    }
     await this.#makeRoom(totalBytes);
     source.validator = validator;
     if (segment.end === Infinity) segment.end = totalBytes;
@@ -205,7 +213,7 @@ class Transfer {
     const text = `${archive.file}: resumed at ${formatBytes(segment.position)} of ${formatBytes(totalBytes)}`;
     reporter.event('resumed', text, { file: archive.file, offset: segment.position });
     this.#hireCrew(answer, segment);
-    await this.#intake.receive({ ...answer, segment, chunks: response.readBody() });
+    await this.#intake.receive({ ...answer, segment, chunks });
   }
 
   /** The file from its first byte on, at most `maxBytes` of it. */
@@ -217,7 +225,8 @@ class Transfer {
       const reason = 'nobody says how long the file is, so that a cut would go unnoticed; give its MD5';
       throw new TransferRefusedError(source.url, reason);
     }
-    const { head, chunks } = await readHead(response.readBody());
+    const body = response.readBody();
+    const head = await readHead(body, HEAD_BYTES);
     // Only now is what is at hand given up: a page that says "log in" must not cost the part.
     const problem = headProblem(archive.file, head, this.#hasDigest);
     if (problem !== undefined) throw new TransferRefusedError(source.url, problem);
@@ -227,7 +236,7 @@ class Transfer {
     if (segment !== undefined) {
       try {
         this.#hireCrew(answer, segment);
-        await this.#intake.receive({ ...answer, segment, chunks });
+        await this.#intake.receive({ ...answer, segment, chunks: prepend(head, body) });
       } finally {
         plan.release(segment);
       }
@@ -263,8 +272,7 @@ class Transfer {
   /** For what the answer that `segment` is filled from does not bring. */
   #hireCrew({ http, stop }: Answer, segment: Segment): void {
     const totalBytes = this.#totalBytes;
-    if (totalBytes === undefined) return;
-    if (this.#part.ranges.numBytes + segment.end - segment.position >= totalBytes) return;
+    if (totalBytes === undefined || this.#part.ranges.numBytes + segment.end - segment.position >= totalBytes) return;
     const { sources, archive, reporter, transfer: limits } = this.#context;
     this.#crew = new SegmentCrew({
       ...{ file: archive.file, segment, totalBytes },
@@ -278,15 +286,7 @@ class Transfer {
    */
   get #firstBytes(): number {
     const { transfer: limits, archive } = this.#context;
-    const isSmall = (archive.bytes ?? Infinity) < limits.minSegmentedBytes;
-    return limits.connections === 1 || isSmall || !this.#mayAskFirstRange ? Infinity : segmentBytesOf(limits);
-  }
-
-  /** Bytes to ask for at once: all of them, unless other connections are to have some too. */
-  get #maxBytes(): number {
-    const { transfer: limits } = this.#context;
-    const isShared = limits.connections > 1 && (this.#totalBytes ?? 0) >= limits.minSegmentedBytes;
-    return isShared ? segmentBytesOf(limits) : Infinity;
+    return this.#mayAskFirstRange ? requestBytesOf(limits, archive.bytes ?? Infinity) : Infinity;
   }
 
   get #totalBytes(): number | undefined {

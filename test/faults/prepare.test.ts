@@ -149,14 +149,31 @@ describe('prepare, when a decoder fails', () => {
     else process.env['MILLRACE_TURBOJPEG'] = setting;
   });
 
-  it('leaves out the images that take two workers with them, each with its reason, and goes on', async () => {
+  /** What is put behind an image's bytes. */
+  async function writeVal(faults: Readonly<Record<number, string>>): Promise<void> {
     const members = await Promise.all(
       Array.from({ length: TINY.numVal }, async (_, i) => {
-        const fault = { 3: 'CRASHES', 4: 'CRASHES', 11: 'HANGS' }[i] ?? '';
-        return { name: `val_${i}.JPEG`, content: Buffer.concat([await tinyJpeg(90_000 + i), Buffer.from(fault)]) };
+        const fault = Buffer.from(faults[i] ?? '');
+        return { name: `val_${i}.JPEG`, content: Buffer.concat([await tinyJpeg(90_000 + i), fault]) };
       }),
     );
     await writeFile(join(root.path, 'archives', 'val.tar'), await makeTar(members));
+  }
+
+  it('leaves no worker behind that hangs when its parent is killed', async function () {
+    if (process.platform !== 'linux') this.skip();
+    await writeVal({ 11: 'HANGS ALOUD' });
+    const child = spawn(process.execPath, [PROGRAM, root.path, '1'], { stdio: ['ignore', 'ignore', 'pipe'] });
+    // The worker has the same stderr: that ends when both have.
+    const ended = once(child.stderr, 'end');
+    const [said] = (await once(child.stderr, 'data')) as [Buffer];
+    assert.equal(said.toString(), 'hanging\n');
+    child.kill('SIGKILL');
+    await ended;
+  });
+
+  it('leaves out the images that take two workers with them, each with its reason, and goes on', async () => {
+    await writeVal({ 3: 'CRASHES', 4: 'CRASHES', 11: 'HANGS' });
     const [val] = await prepareDataset({ ...settings, splits: ['val'], workerTimeoutMs: 2_500 }, false);
     assert.equal(val.numSamples, TINY.numVal - 3);
     const lines = (await readFile(join(val.folder, REJECTED_FILE), 'utf8')).trim().split('\n');
@@ -191,7 +208,7 @@ describe('a worker pool', () => {
 
   it('gives up on a shard after four workers that never said anything, naming shard and image, and leaves nothing behind', async () => {
     const lost: string[] = [];
-    const pool = createWorkerPool({ timeoutMs: 1, onLost: (message) => lost.push(message) });
+    const pool = createWorkerPool({ turbojpeg: 'none', timeoutMs: 1, onLost: (message) => lost.push(message) });
     await mkdir(splitFolder(folder.path, 'pool', 'val'), { recursive: true });
     await assert.rejects(pool.convert(task(), observer, settings.signal), {
       code: 'ERR_WORKER_LOST',
@@ -204,7 +221,7 @@ describe('a worker pool', () => {
 
   it('passes on what a task failed of, without trying again', async () => {
     const lost: string[] = [];
-    const pool = createWorkerPool({ timeoutMs: 60_000, onLost: (message) => lost.push(message) });
+    const pool = createWorkerPool({ turbojpeg: 'none', timeoutMs: 60_000, onLost: (message) => lost.push(message) });
     const beyond = { ...task(), offsets: Float64Array.of(1e9) };
     await assert.rejects(pool.convert(beyond, observer, settings.signal), {
       code: 'ERR_ARCHIVE_CORRUPT',

@@ -119,10 +119,10 @@ describe('assembly', () => {
     assert.ok(bfloat16.equals(await pixels(WireDtype.BFLOAT16)));
   });
 
-  it('serves originals as it serves their raw pixels, with and without libturbojpeg', async () => {
+  it('serves originals as it serves their raw pixels, and these and JPEGs alike with and without libturbojpeg', async () => {
     await mkdir(archivesFolder(folder.path), { recursive: true });
     const settings = await makeTinyDataset(folder.path);
-    for (const record of ['raw', 'original'] as const) {
+    for (const record of ['raw', 'original', 'jpeg'] as const) {
       await prepareDataset({ ...settings, name: record, splits: ['val'], plan: { ...settings.plan, record } }, false);
     }
     const server = await startServer();
@@ -132,6 +132,11 @@ describe('assembly', () => {
     assert.deepEqual(await collect(clientOf(server), { ...options, dataset: 'original' }), raw);
     const withSharp = await startServer({ turbojpeg: 'none' });
     assert.deepEqual(await collect(clientOf(withSharp), { ...options, dataset: 'original' }), raw);
+    const [decoded, bySharp] = await Promise.all(
+      [server, withSharp].map((it) => collect(clientOf(it), { ...options, dataset: 'jpeg' })),
+    );
+    assert.deepEqual(bySharp, decoded);
+    assert.equal(decoded.length, raw.length);
   });
 
   for (const numClients of [1, 2, 4, 8]) {

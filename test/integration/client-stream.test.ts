@@ -81,9 +81,11 @@ for (const prefetchBytes of [0, 1, 64 << 20]) {
 
     it('knows how many batches came and how long its reader waited', async () => {
       const stream = client.stream(options);
-      assert.deepEqual(stream.metrics(), { numBatches: 0, numSamples: 0, numReconnects: 0, waitMs: 0, elapsedMs: 0 });
+      const times = { firstWaitMs: 0, waitMs: 0, elapsedMs: 0 };
+      assert.deepEqual(stream.metrics(), { numBatches: 0, numSamples: 0, numReconnects: 0, ...times });
       for (let i = 0; i < 10; i++) await stream.next();
-      const { numBatches, numSamples, waitMs, elapsedMs } = stream.metrics();
+      const { numBatches, numSamples, firstWaitMs, waitMs, elapsedMs } = stream.metrics();
+      assert.ok(firstWaitMs > 0);
       assert.deepEqual([numBatches, numSamples], [10, 40]);
       assert.ok(waitMs >= 0 && waitMs <= elapsedMs, `${waitMs} of ${elapsedMs} ms`);
       await stream.return();

@@ -1,9 +1,7 @@
 import assert from 'node:assert/strict';
-import { execFileSync } from 'node:child_process';
-import { existsSync, readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
+import { existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
-import { pathToFileURL } from 'node:url';
 import { datasetSchema } from '../../lib/catalog/dataset-schema.js';
 import { archivePath, archivesFolder } from '../../lib/platform/root-layout.js';
 import { createArchiveServer } from '../../services/archive-server/archive-server.js';
@@ -134,98 +132,6 @@ describe('downloading archives', () => {
     assert.deepEqual(placed(), BODY);
     assert.equal(summary.resumedAt.length, 1);
     assert.equal(front.requests.length, 2);
-  });
-
-  it('takes in an archive that was placed by hand, once it is verified', async () => {
-    await place(BODY);
-    const archive = archiveOf('images.tar', [], EXPECTED);
-    assert.deepEqual((await downloadOne(root, archive)).names, ['verified']);
-    assert.deepEqual((await downloadOne(root, archive)).names, []);
-  });
-
-  it('checks again when the archive was changed after it had been verified', async () => {
-    await place(BODY);
-    const archive = archiveOf('images.tar', [], EXPECTED);
-    await downloadOne(root, archive);
-    const altered = Buffer.from(BODY);
-    altered[5] ^= 1;
-    await place(altered);
-    await assert.rejects(downloadOne(root, archive), { code: 'ERR_VERIFICATION' });
-    assert.deepEqual(readFileSync(`${archivePath(root, 'images.tar')}.corrupt-1`), altered);
-    assert.equal(existsSync(archivePath(root, 'images.tar')), false);
-  });
-
-  it('says where to place an archive that has no source', async () => {
-    await assert.rejects(downloadOne(root, archiveOf('images.tar', [])), (error: Error & { code: string }) => {
-      assert.equal(error.code, 'ERR_NOT_FOUND');
-      assert.ok(error.message.includes(archivePath(root, 'images.tar')), error.message);
-      return true;
-    });
-  });
-
-  it('links a local file rather than copying it', async () => {
-    const source = join(folder.path, 'local.tar');
-    writeFileSync(source, BODY);
-    const summary = await downloadOne(root, archiveOf('images.tar', [pathToFileURL(source).href], EXPECTED));
-    assert.equal(summary.isVerified, true);
-    assert.equal(statSync(archivePath(root, 'images.tar')).ino, statSync(source).ino);
-  });
-
-  it('looks at the length of a file before it reads it', async () => {
-    await place(BODY.subarray(1));
-    const archive = archiveOf('images.tar', [], EXPECTED);
-    await assert.rejects(downloadOne(root, archive), (error: Error & { context: Record<string, unknown> }) => {
-      assert.deepEqual([error.context['foundBytes'], error.context['foundMd5']], [BODY.length - 1, null]);
-      return true;
-    });
-    const source = join(folder.path, 'short.tar');
-    writeFileSync(source, BODY.subarray(1));
-    const local = archiveOf('images.tar', [pathToFileURL(source).href], EXPECTED);
-    await assert.rejects(downloadOne(root, local), {
-      code: 'ERR_VERIFICATION',
-      message: /expected 3000000 bytes, found 2999999 in/,
-    });
-  });
-
-  it('takes in a local file that another one has no link to, by copying it', async function () {
-    const disk = join(folder.path, 'other-disk');
-    await mkdir(disk);
-    try {
-      execFileSync('mount', ['-t', 'tmpfs', '-o', 'size=8m', 'tmpfs', disk], { stdio: 'ignore' });
-    } catch {
-      this.skip();
-    }
-    try {
-      writeFileSync(join(disk, 'local.tar'), BODY);
-      const url = pathToFileURL(join(disk, 'local.tar')).href;
-      await downloadOne(root, archiveOf('images.tar', [url], EXPECTED));
-      assert.deepEqual(placed(), BODY);
-    } finally {
-      execFileSync('umount', [disk]);
-    }
-  });
-
-  it('sweeps up what killed processes left of this archive, and nothing else', async () => {
-    await place(BODY);
-    const left = ['.images.tar.part.json.123.0123abcd.tmp', '.images.tar.123.0123abcd.tmp'];
-    const others = ['.other.tar.123.0123abcd.tmp', '.images.tar.lock.123.0123abcd.tmp', '.images.tar.notes'];
-    for (const name of [...left, ...others]) writeFileSync(join(archivesFolder(root), name), '');
-    await downloadOne(root, archiveOf('images.tar', [], EXPECTED));
-    const names = readdirSync(archivesFolder(root));
-    assert.deepEqual(
-      [left, others].map((some) => some.filter((name) => names.includes(name))),
-      [[], others],
-    );
-  });
-
-  it('leaves a wrong local file as it is, and takes the next source', async () => {
-    const source = join(folder.path, 'wrong.tar');
-    writeFileSync(source, 'wrong');
-    const server = await serve((exchange) => send(exchange, BODY));
-    const urls = [pathToFileURL(source).href, `${server.url}/a`];
-    const summary = await downloadOne(root, archiveOf('images.tar', urls, EXPECTED));
-    assert.deepEqual(summary.names, ['source-failed', 'verified']);
-    assert.equal(readFileSync(source, 'utf8'), 'wrong');
   });
 
   it('goes on at the next source with the bytes of the one that failed, when the digest is known', async () => {

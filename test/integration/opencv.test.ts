@@ -18,11 +18,12 @@ import { YCCK_JPEG } from '../fixtures/ycck-jpeg.js';
 const SCRIPT = `
 import cv2, hashlib, json, os, sys
 folder, sizes = sys.argv[1], json.loads(sys.argv[2])
+flags = cv2.IMREAD_COLOR | (cv2.IMREAD_IGNORE_ORIENTATION if sys.argv[3:] == ["ignore"] else 0)
 cv2.ipp.setUseIPP(False)
 digest = lambda image: hashlib.sha256(image.transpose(2, 0, 1).tobytes()).hexdigest()
 result = {}
 for name in os.listdir(folder):
-    image = cv2.imread(os.path.join(folder, name), cv2.IMREAD_COLOR)
+    image = cv2.imread(os.path.join(folder, name), flags)
     result[name] = None if image is None else [digest(image)] + [digest(cv2.resize(image, (w, h))) for w, h in sizes]
 print(json.dumps(result))
 `;
@@ -116,6 +117,21 @@ describe('OpenCV', () => {
           for (const name of names) assert.deepEqual(ours[name], expected[name], name);
         });
       }
+
+      it('gives the same pixels for what is not to be turned', async () => {
+        const theirs = JSON.parse(await runPython(SCRIPT, [images(), '[]', 'ignore'])) as Digests;
+        assert.notDeepEqual(theirs['exif-6.jpg'], expected['exif-6.jpg']?.slice(0, 1));
+        const pipeline = createPixelPipeline({ resize: { resize: 'none' }, exif: 'ignore', turbojpeg });
+        assert.deepEqual(await digestsOf(images(), [pipeline]), theirs);
+      });
+
+      it('reads no JPEG that is cut short when told not to, and all else', async () => {
+        const pipeline = createPixelPipeline({ resize: { resize: 'none' }, truncated: 'reject', turbojpeg });
+        const strict = await digestsOf(images(), [pipeline]);
+        for (const [name, digests] of Object.entries(expected)) {
+          assert.deepEqual(strict[name], name.startsWith('cut-') ? null : (digests?.slice(0, 1) ?? null), name);
+        }
+      });
     });
   }
 

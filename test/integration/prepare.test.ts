@@ -1,8 +1,8 @@
+/** What `prepare` makes. */
 import assert from 'node:assert/strict';
-import { appendFile, readdir, readFile, rm, truncate, writeFile } from 'node:fs/promises';
+import { readdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import sharp from 'sharp';
-import { MillraceError } from '../../lib/core/errors.js';
 import { decodeImage } from '../../lib/pixels/decode.js';
 import { resizeArea } from '../../lib/pixels/resize-area.js';
 import { resizeBilinear } from '../../lib/pixels/resize-bilinear.js';
@@ -18,7 +18,6 @@ import { decodeBlobProto } from '../../lib/shards/blob-proto.js';
 import { openSplit } from '../../lib/shards/split-reader.js';
 import { inspectSplit } from '../../workers/inspect.js';
 import { convertShare, prepareDataset, type PrepareSettings } from '../../workers/prepare.js';
-import { verifySplit } from '../../workers/verify-split.js';
 import { temporaryFolder } from '../fixtures/temporary-folder.js';
 import { digestTree, makeTinyDataset, silentReporter, TINY, tinyJpeg } from '../fixtures/tiny-dataset.js';
 
@@ -52,17 +51,6 @@ describe('prepare', () => {
     const files = ['manifest.json', LABELS_FILE, MEAN_FILE, MEAN_PICTURE_FILE, REJECTED_FILE, STD_FILE];
     assert.deepEqual(names.sort(), [...files, ...shards].sort());
     assert.deepEqual(await readdir(join(folder, shards[0])), ['data.mdb']);
-  });
-
-  it("refuses an archive that is not the catalog's, placed by hand or changed since it was fetched", async () => {
-    const archives = settings.dataset.archives.map((archive) => ({ ...archive, md5: '0'.repeat(32) }));
-    await assert.rejects(
-      prepareDataset(as('wrong', { dataset: { ...settings.dataset, archives } }), false),
-      (error: unknown) =>
-        error instanceof MillraceError &&
-        error.code === 'ERR_VERIFICATION' &&
-        /train\.tar has MD5 [0-9a-f]{32} where 0{32} is expected/.test(error.message),
-    );
   });
 
   it('names each rejected image with its reason', async () => {
@@ -138,28 +126,12 @@ describe('prepare', () => {
     }
   });
 
-  it('says that it is already prepared, touching nothing', async () => {
-    const again = await prepareDataset(settings, false);
-    assert.ok(
-      again.every((split) => split.wasPrepared && split.imagesPerSecond === undefined && split.boundBy === undefined),
+  it('counts the samples of each label', async () => {
+    const { labelCounts } = await inspectSplit(folder, silentReporter(), settings.signal);
+    assert.deepEqual(
+      [...labelCounts],
+      Array.from({ length: TINY.numClasses }, (_, label) => [label, TINY.trainPerClass]),
     );
-    assert.equal(again[0].rejectedReasons['not in the archive'], 1);
-    assert.deepEqual(await digestTree(join(root.path, 'datasets', 'tiny')), first);
-  });
-
-  it('refuses other options, showing the difference', async () => {
-    const plan = { ...settings.plan, size: 20, shuffleSeed: null };
-    await assert.rejects(prepareDataset({ ...settings, plan }, false), (error: Error & { code: string }) => {
-      assert.equal(error.code, 'ERR_OPTIONS_DIFFER');
-      const lines = error.message.split('\n');
-      assert.match(lines[0], /datasets\/tiny\/train was made differently:$/);
-      assert.deepEqual(lines.slice(1, -1), [
-        '               on disk  asked',
-        '  size         16       20',
-        '  shuffleSeed  0        null',
-      ]);
-      return true;
-    });
   });
 
   it('smooths and crops when asked to, and refuses to mix that with what is there', async () => {
@@ -210,152 +182,5 @@ describe('prepare', () => {
     } finally {
       await split.close();
     }
-  });
-
-  it('stops when more is rejected than allowed, with the first reasons, and goes on once more is allowed', async () => {
-    const strict = as('strict', { splits: ['train'], maxRejected: { share: 0, atLeast: 1 } });
-    await assert.rejects(prepareDataset(strict, false), {
-      code: 'ERR_TOO_MANY_REJECTED',
-      message: /2 of 162 images.*\(1\):\n {2}\d+_c/s,
-    });
-    const [train] = await prepareDataset({ ...strict, maxRejected: settings.maxRejected }, false);
-    assert.equal(train.numRejected, 2);
-  });
-
-  it('stops in order when interrupted, leaving no temporary folder, and goes on', async () => {
-    const controller = new AbortController();
-    const reporter = silentReporter();
-    const progress = reporter.progress.bind(reporter);
-    reporter.progress = (state) => {
-      progress(state);
-      if (state.done >= 60) controller.abort();
-    };
-    const cut = as('interrupted', { splits: ['train'], reporter, signal: controller.signal });
-    await assert.rejects(prepareDataset(cut, false), { code: 'ERR_INTERRUPTED' });
-    const left = await readdir(splitFolder(root.path, 'interrupted', 'train'));
-    assert.deepEqual(
-      left.filter((name) => !/^shard-\d{5}$/.test(name)),
-      [],
-    );
-    await prepareDataset(as('interrupted', { splits: ['train'] }), false);
-    const digests = await digestTree(splitFolder(root.path, 'interrupted', 'train'));
-    assert.equal(digests['shard-00006/data.mdb'], first['train/shard-00006/data.mdb']);
-    assert.equal(digests[MEAN_FILE], first[`train/${MEAN_FILE}`]);
-  });
-
-  it('refuses an archive that has changed since, by its name and digests', async () => {
-    const path = join(root.path, 'archives', 'words.txt');
-    const words = await readFile(path, 'utf8');
-    await writeFile(path, words.replace('second', 'another'));
-    try {
-      await assert.rejects(prepareDataset(settings, false), {
-        code: 'ERR_OPTIONS_DIFFER',
-        message: /words\.txt {2}MD5 [0-9a-f]{32} {2}MD5 [0-9a-f]{32}\n/,
-      });
-    } finally {
-      await writeFile(path, words);
-    }
-    assert.ok((await prepareDataset(settings, false)).every(({ wasPrepared }) => wasPrepared));
-  });
-
-  it('makes again only the shards whose records have changed', async () => {
-    const listPath = join(root.path, 'archives', 'train.txt');
-    const list = await readFile(listPath, 'utf8');
-    const plan = { ...settings.plan, shuffleSeed: null };
-    const changed = as('changed', { splits: ['train'], plan });
-    const numConverted = async (): Promise<number> => convertShare(changed, { workerIndex: 0, workerCount: 1 });
-    assert.equal(await numConverted(), NUM_TRAIN + 2);
-    assert.equal(await numConverted(), 0);
-    // Labels of the last shard alone, then one image more, which goes to the last shard too.
-    const relabelled = list.trimEnd().split('\n');
-    relabelled.push(relabelled.pop()?.replace(/ 3$/, ' 2') ?? '');
-    try {
-      await writeFile(listPath, `${relabelled.join('\n')}\n`);
-      assert.equal(await numConverted(), (NUM_TRAIN + 2) % TINY.shardSamples);
-      await writeFile(listPath, `${relabelled.join('\n')}\nc0/c0_0.JPEG 1\n`);
-      assert.equal(await numConverted(), ((NUM_TRAIN + 2) % TINY.shardSamples) + 1);
-      const [train] = await prepareDataset(changed, false);
-      assert.deepEqual([train.numSamples, train.imagesPerSecond], [NUM_TRAIN + 1, undefined]);
-    } finally {
-      await writeFile(listPath, list);
-    }
-    await assert.rejects(prepareDataset(changed, false), { code: 'ERR_OPTIONS_DIFFER', message: /train\.txt {2}MD5/ });
-  });
-
-  it('drops shards of an unfinished run with other options', async () => {
-    const crumbs = as('recut', { splits: ['val'], plan: { ...settings.plan, shardSamples: 3 } });
-    await convertShare(crumbs, { workerIndex: 0, workerCount: 1 });
-    await prepareDataset(as('recut', { splits: ['val'] }), false);
-    const digests = await digestTree(splitFolder(root.path, 'recut', 'val'));
-    assert.equal(digests['shard-00000/data.mdb'], first['val/shard-00000/data.mdb']);
-    assert.equal(Object.keys(digests).length, 7);
-  });
-
-  it('says what to run when an archive is missing', async () => {
-    const archives = settings.dataset.archives.map((archive) => ({ ...archive }));
-    const dataset = { ...settings.dataset, archives };
-    await rm(join(root.path, 'archives', 'val.txt'));
-    try {
-      await assert.rejects(prepareDataset(as('missing', { dataset, splits: ['val'] }), false), {
-        code: 'ERR_NOT_FOUND',
-        message: /val\.txt is not there; run "millrace download tiny" first/,
-      });
-    } finally {
-      const lines = Array.from({ length: TINY.numVal }, (_, i) => `val_${i}.JPEG ${i % TINY.numClasses}\n`);
-      await writeFile(join(root.path, 'archives', 'val.txt'), lines.join(''));
-    }
-  });
-
-  it('refuses an archive that has not the length of the catalog', async () => {
-    const archives = settings.dataset.archives.map((archive) => ({ ...archive, bytes: 17 }));
-    const dataset = { ...settings.dataset, archives };
-    await assert.rejects(prepareDataset(as('short', { dataset }), false), {
-      code: 'ERR_VERIFICATION',
-      message: /17 are expected/,
-    });
-  });
-
-  it('counts the samples of each label', async () => {
-    const { labelCounts } = await inspectSplit(folder, silentReporter(), settings.signal);
-    assert.deepEqual(
-      [...labelCounts],
-      Array.from({ length: TINY.numClasses }, (_, label) => [label, TINY.trainPerClass]),
-    );
-  });
-
-  describe('verify', () => {
-    const verify = (name: string) =>
-      verifySplit(splitFolder(root.path, name, 'val'), {
-        root: root.path,
-        decodeShare: 0.5,
-        reporter: silentReporter(),
-        signal: settings.signal,
-      });
-
-    it('finds nothing wrong with what was just made', async () => {
-      const { problems, numArchives, numSamples, numDecoded } = await verify('tiny');
-      assert.deepEqual(problems, []);
-      assert.deepEqual([numArchives, numSamples, numDecoded], [3, TINY.numVal, TINY.numVal / 2]);
-    });
-
-    it('names every shard and archive that is not what it was', async () => {
-      await prepareDataset(as('damaged', { splits: ['val'], plan: { ...settings.plan, shardSamples: 5 } }), false);
-      const damaged = splitFolder(root.path, 'damaged', 'val');
-      const data = join(damaged, 'shard-00001', 'data.mdb');
-      const bytes = await readFile(data);
-      bytes[bytes.length - 100] ^= 1;
-      await writeFile(data, bytes);
-      await truncate(join(damaged, 'shard-00002', 'data.mdb'), 4096);
-      await rm(join(damaged, 'shard-00003'), { recursive: true });
-      await appendFile(join(root.path, 'archives', 'words.txt'), 'c4 more\n');
-      try {
-        const { problems } = await verify('damaged');
-        const named = problems.map((line) => /(shard-\d+|words\.txt)/.exec(line)?.[0]);
-        assert.deepEqual(named, ['shard-00001', 'shard-00002', 'shard-00003', 'words.txt']);
-      } finally {
-        const words = join(root.path, 'archives', 'words.txt');
-        await writeFile(words, (await readFile(words, 'utf8')).replace('c4 more\n', ''));
-      }
-    });
   });
 });

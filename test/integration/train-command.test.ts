@@ -5,7 +5,9 @@ import { join } from 'node:path';
 import { createLogger } from '../../lib/platform/logger.js';
 import { encodeJpeg } from '../../lib/pixels/encode.js';
 import { BatchServer } from '../../services/batch-server/server.js';
+import { weightsOf } from '../../services/trainer/caffe/caffe-weights.js';
 import { createModel } from '../../services/trainer/models/catalog.js';
+import { readCheckpoint } from '../../services/trainer/train/checkpoint-folder.js';
 import { encodeCaffemodel, noiseLayers } from '../fixtures/caffemodel.js';
 import { lastJsonLine, millrace } from '../fixtures/cli.js';
 import { fixturePixels, makeSplit } from '../fixtures/split.js';
@@ -62,6 +64,75 @@ describe('the commands train and classify', () => {
     );
     assert.match(outcome.stdout, /solver_mode changes nothing/);
     assert.equal(readFileSync(String(result['log']), 'utf8').trimEnd().split('\n').length, 7);
+  });
+
+  it('train begins with given weights and a named preset, and goes on with the same ones alone', async () => {
+    const shape = { height: 24, width: 24, channels: 3 };
+    for (const split of ['train', 'val']) {
+      await makeSplit(at('tuned'), { dataset: 'noise', split, numSamples: 40, shape, shardSamples: 40 });
+    }
+    const server = BatchServer.create({ root: at('tuned'), port: 0 }, createLogger('test', 'silent'));
+    await server.start();
+    // Of more classes than the data has.
+    const trained = createModel('small-convnet', [18, 18, 3], 1234);
+    const layers = noiseLayers(trained);
+    for (const name of ['a', 'b']) {
+      writeFileSync(at(`${name}.caffemodel`), encodeCaffemodel(name === 'a' ? layers : noiseLayers(trained, 1), 'v2'));
+    }
+    const run = async (snapshots: string, weights: string, ...flags: string[]): Promise<Record<string, unknown>[]> => {
+      const args = [
+        '--server',
+        server.address,
+        '--root',
+        at('tuned'),
+        '--snapshots',
+        at(snapshots),
+        '--weights',
+        weights,
+      ];
+      const settings = ['--preset', 'resnet-18', '--batch-size', '8', '--crop', '18', '--learning-rate', '1e-9'];
+      const outcome = await millrace(['train', 'noise', ...args, ...settings, ...flags, '--backend', 'wasm', '--json']);
+      return outcome.stdout
+        .trimEnd()
+        .split('\n')
+        .map((line) => JSON.parse(line) as Record<string, unknown>);
+    };
+    const startOf = (lines: Record<string, unknown>[]): unknown =>
+      lines.find(({ event }) => event === 'weights')?.['filled'];
+
+    const first = await run('first', at('a.caffemodel'), '--steps', '1');
+    assert.deepEqual(startOf(first), ['fc.weight', 'fc.bias']);
+    const checkpoint = String(first.at(-1)!['checkpoint']);
+    const { weights, key } = await readCheckpoint(checkpoint);
+    const expected = weightsOf(trained, layers, 'a.caffemodel');
+    for (const name of ['conv1.weight', 'conv3.bias']) {
+      const [got, given] = [weights.get(name)!.data, expected.get(name)!.data];
+      assert.ok(
+        got.every((value, i) => Math.abs(value - given[i]) < 1e-5),
+        `${name} is not that of the file`,
+      );
+    }
+    assert.match(key.weightsFrom ?? '', /^[0-9a-f]{64}$/);
+
+    const further = await run('first', at('a.caffemodel'), '--steps', '2');
+    assert.deepEqual([further.at(-1)!['event'], further.at(-1)!['steps']], ['result', 2]);
+    const other = await run('first', at('b.caffemodel'), '--steps', '3');
+    assert.equal(other.at(-1)!['code'], 'ERR_OPTIONS_DIFFER');
+
+    const again = await run('second', checkpoint, '--steps', '1', '--display-every', '1');
+    assert.deepEqual(startOf(again), []);
+    const step = again.find(({ event }) => event === 'step')!;
+    assert.ok(Number(step['learningRate']) < 1e-12, 'the preset warms up over 25,020 steps');
+
+    writeFileSync(at('torn.safetensors'), readFileSync(checkpoint).subarray(0, 5_000));
+    for (const [path, code] of [
+      [at('torn.safetensors'), 'ERR_VERIFICATION'],
+      [at('absent.caffemodel'), 'ERR_NOT_FOUND'],
+      [at('weights.bin'), 'ERR_USAGE'],
+    ]) {
+      assert.equal((await run('third', path, '--steps', '1')).at(-1)!['code'], code);
+    }
+    await server.destroy();
   });
 
   it('train says what is missing when there is neither a dataset nor a solver', async () => {

@@ -8,7 +8,7 @@ import { resizedCropOf } from '../../core/resized-crop.js';
 import { numElements, type SampleShape } from '../../core/tensor.js';
 import { sourceShape, type Transform } from '../../core/transform.js';
 import { applyColorStep, applyLighting } from './color.js';
-import { resizeCrop } from './resized-crop.js';
+import { resizeCrop, type CropResizer } from './resized-crop.js';
 
 export interface Augmenter {
   /**
@@ -31,12 +31,16 @@ function hasColor({ colorJitter, lighting }: Transform): boolean {
   return lighting > 0 || Object.values(colorJitter).some((reach: number) => reach > 0);
 }
 
-/** @param data what it works in, {@link augmentedBytes} long; its own as long as it is used */
+/**
+ * @param data what it works in, {@link augmentedBytes} long; its own as long as it is used
+ * @param resize default: the plain form
+ */
 export function createAugmenter(
   transform: Transform,
   stored: SampleShape,
   seed: number,
   data: Uint8Array = new Uint8Array(augmentedBytes(transform, stored)),
+  resize: CropResizer = resizeCrop,
 ): Augmenter {
   const isResized = transform.cropMode === 'random-resized';
   const isColored = hasColor(transform);
@@ -45,7 +49,7 @@ export function createAugmenter(
   return {
     augment(record, window, epoch, sampleId) {
       if (isResized) {
-        resizeCrop(data, shape, record, stored, resizedCropOf(transform, stored, seed, epoch, sampleId));
+        resize(data, shape, record, stored, resizedCropOf(transform, stored, seed, epoch, sampleId));
       } else {
         copyWindow(data, record, shape, window);
       }

@@ -31,12 +31,7 @@ export function applyColorStep(image: ColorImage, step: ColorStep): void {
       return;
     }
     case 'saturation':
-      forEachRow(image, (data, begin, end, plane) => {
-        for (let i = begin; i < end; i++) {
-          const grey = greyAt(data, i, plane);
-          for (let at = i; at < i + 3 * plane; at += plane) data[at] = blend(data[at], grey, step.factor);
-        }
-      });
+      saturate(image, step.factor);
       return;
     case 'hue':
       rotateHue(image, step.matrix);
@@ -46,12 +41,10 @@ export function applyColorStep(image: ColorImage, step: ColorStep): void {
 
 /** Adds whole grey levels to the channels, B, G, R. */
 export function applyLighting(image: ColorImage, levels: readonly number[]): void {
-  const tables = levels.map((level) => tableOf((value) => clamp(value + level)));
-  forEachRow(image, (data, begin, end, plane) => {
-    tables.forEach((table, channel) => {
-      for (let at = begin + channel * plane; at < end + channel * plane; at++) data[at] = table[data[at]];
-    });
-  });
+  applyTables(
+    image,
+    levels.map((level) => tableOf((value) => clamp(value + level))),
+  );
 }
 
 /** `towards` + factor · (value − `towards`), rounded. */
@@ -64,16 +57,30 @@ function clamp(value: number): number {
 }
 
 /** ITU-R 601's luma, weights of 16 bits. */
-function greyAt(data: Uint8Array, i: number, plane: number): number {
-  return (7471 * data[i] + 38470 * data[i + plane] + 19595 * data[i + 2 * plane] + 0x8000) >> 16;
+function greyOf(b: number, g: number, r: number): number {
+  return (7471 * b + 38470 * g + 19595 * r + 0x8000) >> 16;
 }
 
 function meanGrey(image: ColorImage): number {
   let sum = 0;
   forEachRow(image, (data, begin, end, plane) => {
-    for (let i = begin; i < end; i++) sum += greyAt(data, i, plane);
+    for (let i = begin; i < end; i++) sum += greyOf(data[i], data[i + plane], data[i + 2 * plane]);
   });
   return Math.floor(sum / (image.window.height * image.window.width) + 0.5);
+}
+
+function saturate(image: ColorImage, factor: number): void {
+  forEachRow(image, (data, begin, end, plane) => {
+    for (let i = begin; i < end; i++) {
+      const b = data[i];
+      const g = data[i + plane];
+      const r = data[i + 2 * plane];
+      const grey = greyOf(b, g, r);
+      data[i] = blend(b, grey, factor);
+      data[i + plane] = blend(g, grey, factor);
+      data[i + 2 * plane] = blend(r, grey, factor);
+    }
+  });
 }
 
 function rotateHue(image: ColorImage, m: Int32Array): void {
@@ -95,9 +102,15 @@ function tableOf(map: (value: number) => number): Uint8Array {
 }
 
 function applyTable(image: ColorImage, table: Uint8Array): void {
+  applyTables(image, [table, table, table]);
+}
+
+/** A table for each channel. */
+function applyTables(image: ColorImage, tables: readonly Uint8Array[]): void {
   forEachRow(image, (data, begin, end, plane) => {
-    for (let first = begin, last = end, c = 0; c < 3; c++, first += plane, last += plane) {
-      for (let at = first; at < last; at++) data[at] = table[data[at]];
+    for (let c = 0; c < tables.length; c++) {
+      const table = tables[c];
+      for (let at = begin + c * plane, last = end + c * plane; at < last; at++) data[at] = table[data[at]];
     }
   });
 }

@@ -3,6 +3,9 @@ import type { Rectangle } from '../../core/resized-crop.js';
 import { numElements, type SampleShape } from '../../core/tensor.js';
 import { bilinearTaps, type BilinearTaps } from '../bilinear-taps.js';
 
+/** {@link resizeCrop}, or another that does the same. */
+export type CropResizer = typeof resizeCrop;
+
 /**
  * Resizes `rectangle` of `source` (planar `[C, H, W]` of `stored`) to `shape`, into `target` (planar, `shape` long).
  * The rectangle must lie in the image.

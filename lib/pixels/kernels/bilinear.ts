@@ -4,6 +4,8 @@
  * A pixel and its right neighbour are six bytes, so one load of eight has both taps of all three channels. What is read past
  * a row's end has the weight 0; past the image's end there must be 8 readable bytes.
  */
+import { blendRows } from './blend-rows';
+import { NO } from './swizzle';
 
 /**
  * @param source first pixel, interleaved R, G, B
@@ -69,10 +71,22 @@ function resizeRow(row: usize, offsets: usize, weights: usize, to: usize, padded
     const d = loadTwo(row, offsets + 24);
     const left = v128.load(weights);
     const right = v128.load(weights, 16);
-    const redGreenLeft = i8x16.shuffle(a, b, 0, 3, 8, 11, 16, 19, 24, 27, 1, 4, 9, 12, 17, 20, 25, 28);
-    const redGreenRight = i8x16.shuffle(c, d, 0, 3, 8, 11, 16, 19, 24, 27, 1, 4, 9, 12, 17, 20, 25, 28);
-    const blueLeft = i8x16.shuffle(a, b, 2, 5, 10, 13, 18, 21, 26, 29, 2, 5, 10, 13, 18, 21, 26, 29);
-    const blueRight = i8x16.shuffle(c, d, 2, 5, 10, 13, 18, 21, 26, 29, 2, 5, 10, 13, 18, 21, 26, 29);
+    const redGreenLeft = v128.or(
+      i8x16.swizzle(a, i8x16(0, 3, 8, 11, NO, NO, NO, NO, 1, 4, 9, 12, NO, NO, NO, NO)),
+      i8x16.swizzle(b, i8x16(NO, NO, NO, NO, 0, 3, 8, 11, NO, NO, NO, NO, 1, 4, 9, 12)),
+    );
+    const redGreenRight = v128.or(
+      i8x16.swizzle(c, i8x16(0, 3, 8, 11, NO, NO, NO, NO, 1, 4, 9, 12, NO, NO, NO, NO)),
+      i8x16.swizzle(d, i8x16(NO, NO, NO, NO, 0, 3, 8, 11, NO, NO, NO, NO, 1, 4, 9, 12)),
+    );
+    const blueLeft = v128.or(
+      i8x16.swizzle(a, i8x16(2, 5, 10, 13, NO, NO, NO, NO, 2, 5, 10, 13, NO, NO, NO, NO)),
+      i8x16.swizzle(b, i8x16(NO, NO, NO, NO, 2, 5, 10, 13, NO, NO, NO, NO, 2, 5, 10, 13)),
+    );
+    const blueRight = v128.or(
+      i8x16.swizzle(c, i8x16(2, 5, 10, 13, NO, NO, NO, NO, 2, 5, 10, 13, NO, NO, NO, NO)),
+      i8x16.swizzle(d, i8x16(NO, NO, NO, NO, 2, 5, 10, 13, NO, NO, NO, NO, 2, 5, 10, 13)),
+    );
     v128.store(to, weigh(i16x8.extend_low_i8x16_u(blueLeft), left, i16x8.extend_low_i8x16_u(blueRight), right));
     v128.store(
       to + plane,
@@ -96,34 +110,4 @@ function weigh(left: v128, leftWeights: v128, right: v128, rightWeights: v128): 
     i32x4.shr_s(i32x4.dot_i16x8_s(left, leftWeights), 4),
     i32x4.shr_s(i32x4.dot_i16x8_s(right, rightWeights), 4),
   );
-}
-
-function blendRows(upper: usize, lower: usize, upperWeight: i32, lowerWeight: i32, to: usize, width: usize): void {
-  if (width < 8) {
-    for (let x: usize = 0; x < width; x++) {
-      const above = (<i32>load<i16>(upper + x * 2) * upperWeight) >> 16;
-      const below = (<i32>load<i16>(lower + x * 2) * lowerWeight) >> 16;
-      store<u8>(to + x, (above + below + 2) >> 2);
-    }
-    return;
-  }
-  const upperWeights = i16x8.splat(<i16>upperWeight);
-  const lowerWeights = i16x8.splat(<i16>lowerWeight);
-  const last = width - 8;
-  // The last eight may overlap the eight before them.
-  for (let x: usize = 0; ; x = min(x + 8, last)) {
-    const above = multiplyHigh(v128.load(upper + x * 2), upperWeights);
-    const below = multiplyHigh(v128.load(lower + x * 2), lowerWeights);
-    const sum = i16x8.add(i16x8.add(above, below), i16x8.splat(2));
-    const values = i16x8.shr_s(sum, 2);
-    v128.store64_lane(to + x, i8x16.narrow_i16x8_u(values, values), 0);
-    if (x === last) return;
-  }
-}
-
-/** The upper 16 bits of each product. */
-function multiplyHigh(a: v128, b: v128): v128 {
-  const low = i32x4.extmul_low_i16x8_s(a, b);
-  const high = i32x4.extmul_high_i16x8_s(a, b);
-  return i8x16.shuffle(low, high, 2, 3, 6, 7, 10, 11, 14, 15, 18, 19, 22, 23, 26, 27, 30, 31);
 }

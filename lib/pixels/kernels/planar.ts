@@ -1,4 +1,5 @@
 /** Interleaved R, G, B to planar B, G, R: as it is, or halved on both axes. The twins are in `../resize-bilinear.ts`. */
+import { join, NO } from './swizzle';
 
 /**
  * Rearranges an image.
@@ -81,16 +82,25 @@ function average(above: v128, below: v128): v128 {
 // One channel of the sixteen pixels that lie in a, b and c.
 
 function red(a: v128, b: v128, c: v128): v128 {
-  const ab = i8x16.shuffle(a, b, 0, 3, 6, 9, 12, 15, 18, 21, 24, 27, 30, 0, 0, 0, 0, 0);
-  return i8x16.shuffle(ab, c, 0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 17, 20, 23, 26, 29);
+  return join(
+    i8x16.swizzle(a, i8x16(0, 3, 6, 9, 12, 15, NO, NO, NO, NO, NO, NO, NO, NO, NO, NO)),
+    i8x16.swizzle(b, i8x16(NO, NO, NO, NO, NO, NO, 2, 5, 8, 11, 14, NO, NO, NO, NO, NO)),
+    i8x16.swizzle(c, i8x16(NO, NO, NO, NO, NO, NO, NO, NO, NO, NO, NO, 1, 4, 7, 10, 13)),
+  );
 }
 
 function green(a: v128, b: v128, c: v128): v128 {
-  const ab = i8x16.shuffle(a, b, 1, 4, 7, 10, 13, 16, 19, 22, 25, 28, 31, 0, 0, 0, 0, 0);
-  return i8x16.shuffle(ab, c, 0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 18, 21, 24, 27, 30);
+  return join(
+    i8x16.swizzle(a, i8x16(1, 4, 7, 10, 13, NO, NO, NO, NO, NO, NO, NO, NO, NO, NO, NO)),
+    i8x16.swizzle(b, i8x16(NO, NO, NO, NO, NO, 0, 3, 6, 9, 12, 15, NO, NO, NO, NO, NO)),
+    i8x16.swizzle(c, i8x16(NO, NO, NO, NO, NO, NO, NO, NO, NO, NO, NO, 2, 5, 8, 11, 14)),
+  );
 }
 
 function blue(a: v128, b: v128, c: v128): v128 {
-  const ab = i8x16.shuffle(a, b, 2, 5, 8, 11, 14, 17, 20, 23, 26, 29, 0, 0, 0, 0, 0, 0);
-  return i8x16.shuffle(ab, c, 0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 16, 19, 22, 25, 28, 31);
+  return join(
+    i8x16.swizzle(a, i8x16(2, 5, 8, 11, 14, NO, NO, NO, NO, NO, NO, NO, NO, NO, NO, NO)),
+    i8x16.swizzle(b, i8x16(NO, NO, NO, NO, NO, 1, 4, 7, 10, 13, NO, NO, NO, NO, NO, NO)),
+    i8x16.swizzle(c, i8x16(NO, NO, NO, NO, NO, NO, NO, NO, NO, NO, 0, 3, 6, 9, 12, 15)),
+  );
 }

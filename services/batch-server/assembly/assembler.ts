@@ -7,29 +7,49 @@ import type { CropWindow } from '../../../lib/core/crop.js';
 import { numElements } from '../../../lib/core/tensor.js';
 import { sourceShape } from '../../../lib/core/transform.js';
 import { augmentedBytes, createAugmenter, type Augmenter } from '../../../lib/pixels/augment/augmenter.js';
-import { createSampleDecoder, type SampleDecoder, type SamplePixels } from '../../../lib/pixels/sample-decoder.js';
-import { createSamplePlacer, scratchBytes, type SamplePlacer } from '../../../lib/pixels/sample-kernels.js';
+import {
+  createCropResizer,
+  createSamplePlacer,
+  cropResizerBytes,
+  scratchBytes,
+  type SamplePlacer,
+} from '../../../lib/pixels/sample-kernels.js';
 import type { Turbojpeg } from '../../../lib/pixels/turbojpeg-library.js';
 import { decodeDatum } from '../../../lib/shards/datum.js';
 import { readExactly } from '../../../lib/shards/lmdb-file.js';
 import { drawWindows, headerOf } from './frame-draws.js';
 import { frameBytes, frameLayout, payloadOffset, writeHeader, type FrameLayout } from './frame-layout.js';
 import type { FrameDone, FrameFailed, FrameMessage, Recipe, RecipeMessage } from './messages.js';
+import { checkPixels, createRecordDecoder, type RecordDecoder } from './record-decoder.js';
 
-/**
- * Bytes that a thread needs for itself, for records of at most `recordBytes`: the kernel's scratch, what is augmented, and a record or
- * a decoded image, in this order.
- */
+/** Kernels read, and ignore, this much past an image's end. */
+const SLACK_BYTES = 16;
+
+/** Bytes that a thread needs for itself, for records of at most `recordBytes`. */
 export function stagingBytes(recipe: Recipe, recordBytes: number): number {
-  return scratchRoom(recipe) + augmentedRoom(recipe) + Math.max(recordBytes, numElements(recipe.stored));
+  const { record } = stagingPlaces(recipe, 0);
+  return record + Math.max(recordBytes, numElements(recipe.stored)) + SLACK_BYTES;
 }
 
-function scratchRoom({ transform, stored }: Recipe): number {
-  return Math.ceil(scratchBytes(transform, stored) / 64) * 64;
+/** Where in the thread's room, which begins at `staging`, what lies. */
+function stagingPlaces({ transform, stored }: Recipe, staging: number): StagingPlaces {
+  const after = (begin: number, numBytes: number): number => begin + Math.ceil(numBytes / 64) * 64;
+  const augmented = after(staging, scratchBytes(transform, stored));
+  const taps = after(augmented, augmentedBytes(transform, stored));
+  const decoded = after(taps, cropResizerBytes(sourceShape(stored, transform)));
+  return { scratch: staging, augmented, taps, decoded, record: after(decoded, numElements(stored)) };
 }
 
-function augmentedRoom({ transform, stored }: Recipe): number {
-  return Math.ceil(augmentedBytes(transform, stored) / 64) * 64;
+interface StagingPlaces {
+  /** Of the kernel that places. */
+  readonly scratch: number;
+  readonly augmented: number;
+  /** Of the kernel that resizes crops. */
+  readonly taps: number;
+  /** An image that libturbojpeg has decoded. */
+  readonly decoded: number;
+  /** A record, or the pixels that it is decoded to. */
+  readonly record: number;
 }
 
 /** Address of a sample's planar pixels. */
@@ -41,9 +61,13 @@ interface Source {
 /** What works in the thread's room. */
 interface Tools {
   readonly staging: number;
+  /** Address of a record. */
+  readonly record: number;
   readonly place: SamplePlacer;
   /** Undefined: records are cropped as they are. */
   readonly augmenter: Augmenter | undefined;
+  /** Made when the first image file is met. */
+  decode?: RecordDecoder;
 }
 
 interface Kitchen {
@@ -52,7 +76,6 @@ interface Kitchen {
   readonly values: number;
   /** Made anew when the thread's room has moved. */
   tools?: Tools;
-  decode?: SampleDecoder;
 }
 
 export class Assembler {
@@ -119,35 +142,24 @@ export class Assembler {
 
   /** Brings a sample's planar pixels into the thread's room. Throws when the record is cut short or no sample. */
   #read(job: FrameMessage, i: number, kitchen: Kitchen): Source | Promise<Source> {
-    const room = job.staging + scratchRoom(kitchen.recipe) + augmentedRoom(kitchen.recipe);
-    const record = this.#bytes.subarray(room, room + job.lengths[i]);
+    const { recipe } = kitchen;
+    const tools = this.#toolsOf(kitchen, job);
+    const at = tools.record;
+    const record = this.#bytes.subarray(at, at + job.lengths[i]);
     const beganAtMs = performance.now();
     readExactly('the shard', job.descriptors[i], record, job.offsets[i]);
     this.#readMs += performance.now() - beganAtMs;
     const datum = decodeDatum(record);
     const { label } = datum;
     if (!datum.isEncoded) {
-      this.#check(datum.data.length, kitchen);
+      checkPixels(datum.data.length, recipe.stored);
       return { at: datum.data.byteOffset, label };
     }
-    // A copy: decoders are native code, and take no shared memory.
-    const decoded = this.#decoderOf(kitchen)({ ...datum, data: datum.data.slice() });
-    const take = ({ data }: SamplePixels): Source => {
-      this.#check(data.length, kitchen);
-      this.#bytes.set(data, room);
-      return { at: room, label };
-    };
-    return decoded instanceof Promise ? decoded.then(take) : take(decoded);
-  }
-
-  #decoderOf(kitchen: Kitchen): SampleDecoder {
-    kitchen.decode ??= createSampleDecoder(kitchen.recipe.samples, this.turbojpeg);
-    return kitchen.decode;
-  }
-
-  #check(numBytes: number, { recipe: { stored } }: Kitchen): void {
-    if (numBytes === numElements(stored)) return;
-    throw new RangeError(`${numBytes} bytes of pixels where the manifest says ${numElements(stored)}`);
+    if (tools.decode === undefined) {
+      const { decoded } = stagingPlaces(recipe, job.staging);
+      tools.decode = createRecordDecoder(this.memory, { pixels: at, decoded }, recipe, this.turbojpeg);
+    }
+    return tools.decode(datum)?.then(() => ({ at, label })) ?? { at, label };
   }
 
   #toolsOf(kitchen: Kitchen, { staging }: FrameMessage): Tools {
@@ -155,15 +167,21 @@ export class Assembler {
       const { recipe, values } = kitchen;
       const { transform, stored, seed } = recipe;
       const numBytes = augmentedBytes(transform, stored);
-      const begin = staging + scratchRoom(recipe);
-      const room = { scratch: staging, values };
+      const { scratch, augmented, taps, record } = stagingPlaces(recipe, staging);
       kitchen.tools = {
         staging,
-        place: createSamplePlacer(this.memory, room, transform, sourceShape(stored, transform)),
+        record,
+        place: createSamplePlacer(this.memory, { scratch, values }, transform, sourceShape(stored, transform)),
         augmenter:
           numBytes === 0
             ? undefined
-            : createAugmenter(transform, stored, seed, this.#bytes.subarray(begin, begin + numBytes)),
+            : createAugmenter(
+                transform,
+                stored,
+                seed,
+                this.#bytes.subarray(augmented, augmented + numBytes),
+                createCropResizer(this.memory, taps),
+              ),
       };
     }
     return kitchen.tools;

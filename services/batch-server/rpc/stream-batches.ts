@@ -72,10 +72,10 @@ async function open(context: ServerContext, request: StreamBatchesRequest): Prom
 function openLine({ pool }: ServerContext, source: StreamSource, plan: StreamPlan, seed: number): FrameLine {
   const { version, mean, placeOf } = source;
   const { shape, options } = source.splits[0].manifest;
-  const { resize, fit, size, decodeScale } = options;
+  const { resize, fit, size, decodeScale, exif } = options;
   return pool.openLine({
     version,
-    recipe: { transform: plan.transform, seed, stored: shape, samples: { resize, fit, size, decodeScale } },
+    recipe: { transform: plan.transform, seed, stored: shape, samples: { resize, fit, size, decodeScale, exif } },
     mean,
     batchSize: (plan.planner.order.globalBatchSize / plan.slice.worldSize) * numViewsOf(plan.transform),
     placeOf,

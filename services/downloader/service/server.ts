@@ -20,6 +20,9 @@ export interface DownloadServerOptions
 
 const DEFAULT_PORT = 50_052;
 
+/** Calls are short, and watchers are sent away: what is open after that is a watcher that does not read (a suspended one). */
+const MAX_DRAIN_MS = 1_000;
+
 export class DownloadServer {
   private constructor(
     private readonly queue: DownloadQueue,
@@ -33,7 +36,8 @@ export class DownloadServer {
    */
   static async start(options: DownloadServerOptions, log: Logger): Promise<DownloadServer> {
     const { concurrency = 4, perHost = 2 } = options;
-    const listen = completeListenOptions(options, DEFAULT_PORT);
+    const asked = completeListenOptions(options, DEFAULT_PORT);
+    const listen = { ...asked, drainMs: Math.min(asked.drainMs, MAX_DRAIN_MS) };
     const queue = await DownloadQueue.open({ ...options, concurrency, perHost }, log);
     const draining = new AbortController();
     const registry = createRegistry();

@@ -10,6 +10,7 @@ import type { BackendOptions, OpenedBackend } from './opened-backend.js';
 import { installPooling } from './pooling.js';
 import { mendOnce } from './replace-kernel.js';
 import type { Tf } from './tf.js';
+import { hasVulkanLoader } from './vulkan-loader.js';
 
 interface GpuAdapter {
   readonly info: { readonly vendor: string; readonly description: string; readonly isFallbackAdapter: boolean };
@@ -68,6 +69,9 @@ export async function openWebgpu({ allowSoftwareGpu = false }: BackendOptions): 
 
 async function start(): Promise<OpenedBackend & { isSoftware: boolean }> {
   const [dawn, tfjs] = await loadPackages();
+  if (!hasVulkanLoader()) {
+    throw backendError('webgpu', 'there is no Vulkan', "install libvulkan1 and the GPU's Vulkan driver");
+  }
   const gpu = dawn.create([]);
   const adapter = await gpu.requestAdapter({ powerPreference: 'high-performance' });
   if (adapter === null) {

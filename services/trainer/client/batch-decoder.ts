@@ -1,4 +1,4 @@
-/** Frames of a batch put together again: floats read, the mean subtracted where the wire carried uint8, pictures and labels mixed. */
+/** Frames of a batch, or of a connection's part of it, put together again: floats read, the mean subtracted where the wire carried uint8, pictures and labels mixed. */
 import type { BatchFrame } from '../../../protos/gen/millrace/v1/batch.js';
 import { MillraceError, UsageError } from '../../../lib/core/errors.js';
 import type { MixDraw } from '../../../lib/core/mix-draws.js';
@@ -22,38 +22,21 @@ export interface BatchDecoder {
   take(frame: BatchFrame): Batch | undefined;
 }
 
-type Mutable<T> = { -readonly [Key in keyof T]: T[Key] };
-
+/** `rowsFor` gives the arrays that the batch of a frame, its first one, is to fill. */
 export function createBatchDecoder(
   { transform, smoothing }: Pick<CompleteStreamOptions, 'transform' | 'smoothing'>,
   { shape: stored, mean, classes }: DatasetInfo,
+  rowsFor: (frame: BatchFrame) => Batch,
 ): BatchDecoder {
   const shape = croppedShape(stored, transform);
   const elements = numElements(shape);
   const readPixels = createPixelReader(transform, stored, mean);
-  let batch: Mutable<Batch> | undefined;
+  let batch: Batch | undefined;
   let mix: MixDraw[] = [];
   let numTaken = 0;
 
-  const empty = (frame: BatchFrame): Mutable<Batch> => {
-    const size = frame.batchSize;
-    const [a, b, c] = frame.sampleShape;
-    return {
-      epoch: frame.epoch,
-      step: frame.step,
-      isLastStep: frame.isLastStep,
-      shape: [size, a, b, c],
-      layout: transform.layout,
-      channelOrder: transform.channelOrder,
-      images: new Float32Array(size * elements),
-      labels: new Int32Array(size),
-      ids: new Float64Array(size),
-      isValid: new Uint8Array(size),
-    };
-  };
-
   /** What can be done only when the whole batch is there. */
-  const finish = (whole: Mutable<Batch>): Batch => {
+  const finish = (whole: Batch): Batch => {
     const draws = mix.length === 0 ? undefined : mix;
     if (draws !== undefined) mixPictures(whole.images, shape, transform.layout, draws);
     if (smoothing === undefined) return whole;
@@ -68,7 +51,7 @@ export function createBatchDecoder(
   return {
     take(frame) {
       if (frame.firstSample === 0) {
-        batch = empty(frame);
+        batch = rowsFor(frame);
         mix = [];
         numTaken = 0;
       }

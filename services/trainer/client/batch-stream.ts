@@ -17,6 +17,8 @@ export interface StreamMetrics {
   readonly numSamples: number;
   /** Times that the stream went on at another server, or later. */
   readonly numReconnects: number;
+  /** Milliseconds that the reader waited for the first batch: connecting, opening, filling up. */
+  readonly firstWaitMs: number;
   /** Milliseconds that the reader waited for batches after the first one: the data stall. */
   readonly waitMs: number;
   /** Milliseconds from the first batch to the latest one. */
@@ -45,6 +47,7 @@ export function createBatchStream(
   let position: StreamPosition = begin;
   let numBatches = 0;
   let numSamples = 0;
+  let firstWaitMs = 0;
   let waitMs = 0;
   let firstMs: number | undefined;
   let latestMs = 0;
@@ -53,8 +56,10 @@ export function createBatchStream(
       const { value: batch, done } = await source.next();
       if (done === true) return;
       latestMs = performance.now();
-      if (firstMs === undefined) firstMs = latestMs;
-      else waitMs += latestMs - askedMs;
+      if (firstMs === undefined) {
+        firstMs = latestMs;
+        firstWaitMs = latestMs - askedMs;
+      } else waitMs += latestMs - askedMs;
       numBatches++;
       numSamples += batch.ids.length;
       const { epoch, step, isLastStep } = batch;
@@ -75,6 +80,7 @@ export function createBatchStream(
       numBatches,
       numSamples,
       numReconnects: facts.numReconnects,
+      firstWaitMs,
       waitMs,
       elapsedMs: latestMs - (firstMs ?? latestMs),
     }),

@@ -2,20 +2,19 @@
  * The client library: connect to batch servers, and iterate over mean-subtracted batches. A stream that breaks goes on at the
  * next step, at the same server or another one, with nothing lost and nothing twice.
  */
-import { backoffMs } from '../../../lib/core/backoff.js';
 import { InterruptedError, MillraceError } from '../../../lib/core/errors.js';
-import { sleep } from '../../../lib/platform/lifecycle.js';
-import type { Batch, StreamPosition } from './batch.js';
+import type { Batch } from './batch.js';
 import {
   checkResumable,
   createBatchStream,
-  throwIfStopped,
   type BatchStream,
   type StreamFacts,
   type StreamState,
 } from './batch-stream.js';
 import { createConnection, type Connection } from './connection.js';
 import type { DatasetInfo } from './dataset-info.js';
+import { withFailover } from './failover.js';
+import { readLanes } from './lanes.js';
 import {
   checkConnectOptions,
   completeStreamOptions,
@@ -26,8 +25,6 @@ import {
 } from './options.js';
 import { preparationOf } from './preparation.js';
 import { readAhead } from './read-ahead.js';
-import { toClientError } from './rpc-error.js';
-import { readStream } from './stream-reader.js';
 
 export type { Batch, StreamPosition } from './batch.js';
 export type { BatchStream, StreamMetrics, StreamState } from './batch-stream.js';
@@ -58,50 +55,15 @@ export interface Client {
 
 /** Connects when first used. Throws UsageError when there is no server to connect to. */
 export function connect(options: ConnectOptions): Client {
-  const { servers, backoff = {}, giveUpMs = 60_000, onReconnect } = options;
+  const { servers, backoff, giveUpMs = 60_000, onReconnect } = options;
   checkConnectOptions(options);
-  const connections = servers.map((server) => createConnection(server, options));
   const closed = new AbortController();
-
-  /**
-   * Yields what `work` yields, with one server after another until it comes to its end. What it yields counts as progress and
-   * sets the clock of failures back.
-   */
-  const withFailover = async function* <T>(
-    work: (connection: Connection) => AsyncGenerator<T, void, undefined>,
-    onRetry: (event: Omit<ReconnectEvent, 'position'>) => void,
-    signal?: AbortSignal,
-  ): AsyncGenerator<T, void, undefined> {
-    let attempt = 0;
-    let failingSinceMs: number | undefined;
-    for (let index = 0; ; index++) {
-      const connection = connections[index % connections.length];
-      try {
-        for await (const item of work(connection)) {
-          attempt = 0;
-          failingSinceMs = undefined;
-          yield item;
-        }
-        return;
-      } catch (thrown) {
-        throwIfStopped(signal ?? closed.signal);
-        const error = toClientError(thrown, connection.server);
-        failingSinceMs ??= performance.now();
-        if (!error.isRetryable) throw error;
-        if (performance.now() - failingSinceMs > giveUpMs) {
-          throw new MillraceError(
-            'ERR_UNAVAILABLE',
-            `no server of ${servers.join(', ')} answered for ${Math.round(giveUpMs / 1000)} s; the last one said: ${error.message}`,
-            { cause: error },
-          );
-        }
-        // The other servers are tried at once; only when each has failed does the client wait.
-        const hasTriedAll = (index + 1) % connections.length === 0;
-        const waitMs = hasTriedAll ? backoffMs(attempt++, backoff) : 0;
-        onRetry({ server: connection.server, reason: error.message, waitMs });
-        await sleep(waitMs, signal);
-      }
-    }
+  const lanes: Connection[][] = [];
+  /** Each lane begins with another server. */
+  const connectionsOf = (lane: number): readonly Connection[] => {
+    const first = lane % servers.length;
+    const inOrder = [...servers.slice(first), ...servers.slice(0, first)];
+    return (lanes[lane] ??= inOrder.map((server) => createConnection(server, options)));
   };
 
   const dataset = async (name: string, split: string): Promise<DatasetInfo> => {
@@ -123,9 +85,10 @@ export function connect(options: ConnectOptions): Client {
         preparation: preparationOf(facts),
       };
     };
-    const tell = (event: Omit<ReconnectEvent, 'position'>): void =>
+    const onRetry = (event: Omit<ReconnectEvent, 'position'>): void =>
       onReconnect?.({ ...event, position: { epoch: 0, step: 0 } });
-    for await (const info of withFailover(ask, tell)) return info;
+    const failover = { backoff, giveUpMs, onRetry, signal: closed.signal };
+    for await (const info of withFailover(connectionsOf(0), failover, ask)) return info;
     throw new MillraceError('ERR_INTERNAL', 'no server answered, and none failed');
   };
 
@@ -147,14 +110,20 @@ export function connect(options: ConnectOptions): Client {
         `resumeFrom: the stream was of version ${begin.version} of ${names}, servers have ${version}`,
       );
     }
-    const state: { position: StreamPosition } = { position: { epoch: begin.epoch, step: begin.step } };
-    yield* withFailover(
-      (connection) => readStream(connection, complete, infos, state, signal),
-      (event) => {
-        facts.numReconnects++;
-        onReconnect?.({ ...event, position: state.position });
+    yield* readLanes(
+      complete,
+      infos,
+      { epoch: begin.epoch, step: begin.step },
+      {
+        connectionsOf,
+        backoff,
+        giveUpMs,
+        signal,
+        onReconnect: (event) => {
+          facts.numReconnects++;
+          onReconnect?.(event);
+        },
       },
-      signal,
     );
   };
 
@@ -179,7 +148,7 @@ export function connect(options: ConnectOptions): Client {
     stream,
     close() {
       closed.abort(new InterruptedError('the client was closed'));
-      for (const connection of connections) connection.close();
+      for (const connection of lanes.flat()) connection.close();
     },
   };
 }

@@ -1,4 +1,4 @@
-/** One gRPC connection a server, opened when first used. */
+/** A gRPC connection to a server, a TCP connection of its own, opened when first used. */
 import { credentials, Metadata, type ChannelCredentials, type ClientReadableStream } from '@grpc/grpc-js';
 import {
   BatchServiceClient,
@@ -25,6 +25,8 @@ export function createConnection(server: string, { tls, token }: Pick<ConnectOpt
   const channelCredentials = tls === undefined ? credentials.createInsecure() : secureCredentials(tls);
   const client = new BatchServiceClient(server, channelCredentials, {
     'grpc-node.flow_control_window': FLOW_CONTROL_WINDOW_BYTES,
+    // grpc-js would give all channels to a server one TCP connection.
+    'grpc.use_local_subchannel_pool': 1,
     // A server that vanished without a word is noticed, also while a stream waits.
     'grpc.keepalive_time_ms': 30_000,
     'grpc.keepalive_timeout_ms': 20_000,

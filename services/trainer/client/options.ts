@@ -82,6 +82,12 @@ export interface StreamOptions {
    * when the reader asks for it. Default 268,435,456: the next few steps, whatever they take.
    */
   readonly prefetchBytes?: number;
+  /**
+   * TCP connections, each bringing an equal part of each batch, from a server of its own if there are several. Each has a window
+   * of 16 MiB: on a long way, what a connection brings in a round trip. More than one help there, not near by. A divisor of
+   * `batchSize`; with mixup or cutmix, of half of it. Default 1.
+   */
+  readonly connections?: number;
   /** Stops the stream; the iteration then throws InterruptedError. */
   readonly signal?: AbortSignal | undefined;
 }
@@ -116,7 +122,10 @@ export interface LabelOptions {
 }
 
 export type CompleteStreamOptions = Required<
-  Pick<StreamOptions, 'batchSize' | 'rank' | 'worldSize' | 'seed' | 'from' | 'shuffle' | 'endOfEpoch' | 'prefetchBytes'>
+  Pick<
+    StreamOptions,
+    'batchSize' | 'rank' | 'worldSize' | 'seed' | 'from' | 'shuffle' | 'endOfEpoch' | 'prefetchBytes' | 'connections'
+  >
 > & {
   /** The split and those that it is mixed with; the first one's mean is subtracted. */
   readonly sources: readonly [SourceOptions, ...SourceOptions[]];
@@ -162,6 +171,7 @@ export function completeStreamOptions(options: StreamOptions): CompleteStreamOpt
     seed: options.seed ?? 0,
     from: options.from ?? { epoch: 0, step: 0 },
     prefetchBytes: options.prefetchBytes ?? DEFAULT_PREFETCH_BYTES,
+    connections: options.connections ?? 1,
     epochs: options.epochs,
     sources: [{ dataset, split, weight, selection }, ...mixWith],
     shuffle: options.shuffle ?? 'full',
@@ -177,6 +187,8 @@ export function completeStreamOptions(options: StreamOptions): CompleteStreamOpt
   checkInteger('rank', complete.rank, 0);
   checkInteger('seed', complete.seed, 0);
   checkInteger('prefetchBytes', complete.prefetchBytes, 0);
+  checkInteger('connections', complete.connections, 1);
+  checkParts(complete.batchSize, complete.connections, isMixed);
   checkInteger('from.epoch', complete.from.epoch, 0);
   checkInteger('from.step', complete.from.step, 0);
   if (complete.epochs !== undefined) checkInteger('epochs', complete.epochs, 1);
@@ -184,6 +196,16 @@ export function completeStreamOptions(options: StreamOptions): CompleteStreamOpt
     throw new UsageError('rank', `rank: expected a number below worldSize ${complete.worldSize}, got ${complete.rank}`);
   }
   return complete;
+}
+
+/** Each connection brings an equal part of each batch, and whole pairs where those are mixed. */
+function checkParts(batchSize: number, connections: number, isMixed: boolean): void {
+  if (connections === 1 || batchSize % (isMixed ? 2 * connections : connections) === 0) return;
+  throw new UsageError(
+    'connections',
+    `connections: expected a divisor of ${isMixed ? 'half of ' : ''}batchSize ${batchSize}, as each connection brings an ` +
+      `equal part of each batch${isMixed ? ' in pairs, which are mixed' : ''}, got ${connections}`,
+  );
 }
 
 function checkInteger(name: string, value: number, min: number): void {

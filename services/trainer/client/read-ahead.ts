@@ -70,7 +70,12 @@ export async function* readAhead(
     stream: { ...stream, signal: undefined },
     maxBytes,
   };
-  const worker = new Worker(new URL('./read-ahead-main.js', import.meta.url), { workerData: task });
+  // A program given by --eval says what it is, which a thread of a file must not.
+  const isEvaluated = process.execArgv.some((flag) => flag.startsWith('--input-type'));
+  const worker = new Worker(new URL('./read-ahead-main.js', import.meta.url), {
+    workerData: task,
+    ...(isEvaluated && { execArgv: [] }),
+  });
   const stop = (): void => void worker.terminate();
   signal.addEventListener('abort', stop, { once: true });
   try {

@@ -1,4 +1,4 @@
-/** Reading one stream from one server, until it ends or breaks. */
+/** Reading one connection's part of a stream from one server, until it ends or breaks. */
 import { createIdDigest } from '../../../lib/core/id-digest.js';
 import { InterruptedError, MillraceError } from '../../../lib/core/errors.js';
 import type { BatchFrame } from '../../../protos/gen/millrace/v1/batch.js';
@@ -7,29 +7,33 @@ import { createBatchDecoder } from './batch-decoder.js';
 import type { Connection } from './connection.js';
 import type { DatasetInfo } from './dataset-info.js';
 import type { CompleteStreamOptions } from './options.js';
+import type { SharedBatch } from './shared-batch.js';
 import { wireRequest } from './wire-request.js';
 
 /**
- * Yields the batches from `state.position` on, and moves it past each batch before yielding it, so that whoever reads on after a
- * break gets the next one. `infos` are those of the sources.
+ * Yields the parts of batches from `state.position` on, in this lane's rows of the shared one, and moves it past each part before
+ * yielding it, so that whoever reads on after a break gets the next one. `infos` are those of the sources.
  * Throws what the call ended with, ERR_VERIFICATION when a digest does not fit, InterruptedError when the signal is aborted.
  */
 export async function* readStream(
   connection: Connection,
   options: CompleteStreamOptions,
   infos: readonly DatasetInfo[],
+  lane: number,
+  shared: SharedBatch,
   state: { position: StreamPosition },
   signal: AbortSignal,
 ): AsyncGenerator<Batch, void, undefined> {
   const endEpoch = options.epochs === undefined ? Infinity : options.from.epoch + options.epochs;
   if (state.position.epoch >= endEpoch) return;
-  const decoder = createBatchDecoder(options, infos[0]);
+  const decoder = createBatchDecoder(options, infos[0], (frame) => shared.claim(lane, frame));
   const digest = createIdDigest();
   const call = connection.streamBatches(
     wireRequest(
       options,
       state.position,
       infos.map(({ version }) => version),
+      lane,
     ),
   );
   const cancel = (): void => call.cancel();

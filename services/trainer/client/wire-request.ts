@@ -38,13 +38,18 @@ const DTYPE = {
 const LAYOUT = { NHWC: Layout.NHWC, NCHW: Layout.NCHW } as const;
 const CHANNEL_ORDER = { BGR: ChannelOrder.BGR, RGB: ChannelOrder.RGB } as const;
 
-/** The request for what is left of a stream from `position` on. `versions` are those that its sources began with. */
+/**
+ * What is left of a stream from `position` on, for one of its connections. Rank r of w is parts r·k to r·k + k − 1 of w·k equal
+ * ones, so k connections that ask as ranks of a world k times as large bring the same batch. `versions` are those that its sources
+ * began with.
+ */
 export function wireRequest(
   options: CompleteStreamOptions,
   position: StreamPosition,
   versions: readonly string[],
+  lane: number,
 ): StreamBatchesRequest {
-  const { sources, from, epochs, worldSize, blocks } = options;
+  const { sources, from, epochs, worldSize, connections, blocks } = options;
   const isOne = sources.length === 1;
   return {
     dataset: isOne ? sources[0].dataset : '',
@@ -65,8 +70,8 @@ export function wireRequest(
     step: position.step,
     numEpochs: epochs === undefined ? 0 : from.epoch + epochs - position.epoch,
     globalBatchSize: options.batchSize * worldSize,
-    rank: options.rank,
-    worldSize,
+    rank: options.rank * connections + lane,
+    worldSize: worldSize * connections,
     shuffle: SHUFFLE[options.shuffle],
     blockSamples: blocks?.blockSamples ?? 0,
     windowBlocks: blocks?.windowBlocks ?? 0,

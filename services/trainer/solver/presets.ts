@@ -55,7 +55,9 @@ const RESNET: PartialRunSettings = {
 };
 
 /** The small convnet has none: it learns by the dataset's own settings. */
-export const PRESETS: Readonly<Record<Exclude<ModelName, 'small-convnet'>, PartialRunSettings>> = {
+export type PresetName = Exclude<ModelName, 'small-convnet'>;
+
+export const PRESETS: Readonly<Record<PresetName, PartialRunSettings>> = {
   caffenet: ALEXNET,
   alexnet: ALEXNET,
   googlenet: GOOGLENET,
@@ -63,3 +65,5 @@ export const PRESETS: Readonly<Record<Exclude<ModelName, 'small-convnet'>, Parti
   'resnet-34': RESNET,
   'resnet-50': RESNET,
 };
+
+export const PRESET_NAMES = Object.keys(PRESETS) as [PresetName, ...PresetName[]];

@@ -15,6 +15,8 @@ export interface RunKey {
   /** Samples of one step over all ranks: a step of another size is another place in the data. */
   readonly globalBatchSize: number;
   readonly rule: UpdateRuleName;
+  /** SHA-256 of the file whose weights the run began with; undefined: filled ones. */
+  readonly weightsFrom?: string | undefined;
 }
 
 /** How far a run has come. */
@@ -60,6 +62,7 @@ const metadataSchema = z.object({
   datasetVersion: z.string(),
   globalBatchSize: count,
   rule: z.enum(UPDATE_RULE_NAMES),
+  weightsFrom: z.string().optional(),
   runStep: count,
   epoch: count,
   step: count,
@@ -71,7 +74,7 @@ const metadataSchema = z.object({
 export function encodeCheckpoint(checkpoint: Checkpoint): Uint8Array {
   const { model, key, progress, weights, solver, annotations } = checkpoint;
   const { firstLoss, lastLoss } = progress;
-  const facts: Record<keyof z.input<typeof metadataSchema>, string | number | undefined> = {
+  const facts: Partial<Record<keyof z.input<typeof metadataSchema>, string | number | undefined>> = {
     format: FORMAT,
     model: model.name,
     inputShape: model.inputShape.join(','),
@@ -110,6 +113,7 @@ export function decodeCheckpoint(bytes: Uint8Array, path: string): Checkpoint {
     datasetVersion,
     globalBatchSize,
     rule,
+    weightsFrom,
     runStep,
     epoch,
     step,
@@ -124,7 +128,7 @@ export function decodeCheckpoint(bytes: Uint8Array, path: string): Checkpoint {
   }
   return {
     model: { name: model, inputShape, numClasses },
-    key: { seed, datasetVersion, globalBatchSize, rule },
+    key: { seed, datasetVersion, globalBatchSize, rule, ...(weightsFrom !== undefined && { weightsFrom }) },
     progress: { runStep, position: { epoch, step }, firstLoss, lastLoss },
     weights,
     solver,
@@ -189,6 +193,7 @@ export function checkResumable(checkpoint: Checkpoint, model: Model, key: RunKey
     seed: of.key.seed,
     'global batch size': of.key.globalBatchSize,
     solver: of.key.rule,
+    'file of first weights': of.key.weightsFrom ?? 'none',
     'dataset version': of.key.datasetVersion,
   });
   const had = facts(checkpoint);

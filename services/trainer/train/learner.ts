@@ -36,16 +36,24 @@ export interface Learner {
   dispose(): void;
 }
 
-/** What a run begins with: filled weights, and a solver that has seen nothing. */
-export function initialState(model: Model, { rule }: Pick<SolverSettings, 'rule'>, seed: number): LearnerState {
+/** What a run begins with: weights, filled where none of that shape are `given`, and a solver that has seen nothing. */
+export function initialState(
+  model: Model,
+  { rule }: Pick<SolverSettings, 'rule'>,
+  seed: number,
+  given: ReadonlyMap<string, NamedTensor> = new Map(),
+): LearnerState {
   const { parameters, statistics } = model;
+  const weightOf = (name: string, shape: readonly number[], fill: () => Float32Array) => {
+    const tensor = given.get(name);
+    return [name, tensor?.shape.join() === shape.join() ? tensor : { shape, data: fill() }] as const;
+  };
   return {
     weights: new Map([
-      ...parameters.map((spec) => [spec.name, { shape: spec.shape, data: fillParameter(spec, seed) }] as const),
-      ...statistics.map(({ name, shape, initialValue }) => {
-        const data = new Float32Array(numElementsOf(shape)).fill(initialValue);
-        return [name, { shape, data }] as const;
-      }),
+      ...parameters.map((spec) => weightOf(spec.name, spec.shape, () => fillParameter(spec, seed))),
+      ...statistics.map(({ name, shape, initialValue }) =>
+        weightOf(name, shape, () => new Float32Array(numElementsOf(shape)).fill(initialValue)),
+      ),
     ]),
     solver: new Map(
       UPDATE_RULES[rule].slotNames.flatMap((slot) =>

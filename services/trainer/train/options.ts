@@ -6,12 +6,15 @@ import type { Model } from '../models/model.js';
 import type { SolverSettings } from '../solver/settings.js';
 import type { RunKey } from './checkpoint.js';
 import type { Evaluation } from './evaluate.js';
+import type { NamedTensor } from './safetensors.js';
 
 export interface TrainOptions {
   readonly backend: Backend;
   readonly model: Model;
   readonly solver: SolverSettings;
   readonly key: Omit<RunKey, 'rule'>;
+  /** Weights that a fresh run begins with, by name; those of another shape, and those that are not here, are filled. */
+  readonly initialWeights?: ReadonlyMap<string, NamedTensor> | undefined;
   /** Batches from a position on, epoch after epoch; it must not end before `numSteps`. Closed when the run ends. */
   readonly openStream: (position: StreamPosition) => AsyncIterable<Batch>;
   /** The batches to test on, once through. */
@@ -49,6 +52,8 @@ export interface TrainResult {
   readonly imagesPerSecond: number;
   /** Share of that time spent waiting for data after the first batch, `[0, 1]`: the data stall. */
   readonly waitShare: number;
+  /** Milliseconds until the first batch came; 0 when there was no step left to do. */
+  readonly firstWaitMs: number;
   /** Losses by step of the whole run, as the log has them. */
   readonly losses: readonly number[];
   /** Path of the log, `log.csv`. */

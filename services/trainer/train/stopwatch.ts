@@ -1,9 +1,11 @@
 /** Where the time of a run goes: into learning, or into waiting for data. */
 export interface Stopwatch {
-  beginWait(): void;
+  /** What has passed since the last call of any kind counts as neither. */
+  leaveOut(): void;
+  /** It was a wait. */
   endWait(): void;
-  /** Ends the work on a batch that began when the wait before it ended. */
-  endBatch(numImages: number): void;
+  /** It was work, on so many images. */
+  endWork(numImages: number): void;
   /** What has been waited and worked since the last call, in milliseconds. */
   lap(): { readonly waitMs: number; readonly workMs: number };
   /** Over all batches so far; zeros before the first. */
@@ -22,11 +24,11 @@ export function createStopwatch(now: () => number = () => performance.now()): St
     return sinceMs;
   };
   return {
-    beginWait: () => void sinceLast(),
+    leaveOut: () => void sinceLast(),
     endWait: () => {
       total.waitMs += sinceLast();
     },
-    endBatch(images) {
+    endWork(images) {
       total.workMs += sinceLast();
       numImages += images;
     },

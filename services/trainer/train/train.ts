@@ -50,11 +50,11 @@ async function beginning(
   options: TrainOptions,
   folder: CheckpointFolder,
 ): Promise<{ state: LearnerState; progress: RunProgress }> {
-  const { backend, model, solver, key, resume, reporter } = options;
+  const { backend, model, solver, key, resume, initialWeights, reporter } = options;
   const path = resume === 'auto' ? await folder.newest() : undefined;
   if (path === undefined) {
     return {
-      state: initialState(model, solver, key.seed),
+      state: initialState(model, solver, key.seed, initialWeights),
       progress: { runStep: 0, position: { epoch: 0, step: 0 }, firstLoss: undefined, lastLoss: undefined },
     };
   }
@@ -81,6 +81,7 @@ async function run(
   const stopwatch = createStopwatch();
   let progress = begin;
   let saved: { runStep: number; path: string } | undefined;
+  let firstWaitMs: number | undefined;
   let tested: { runStep: number; accuracy: Evaluation } | undefined;
 
   const save = async (): Promise<string> => {
@@ -142,7 +143,7 @@ async function run(
     losses.push(loss);
     position = positionAfter(batch);
     if (losses.length === solver.iterSize) learner.update(runStep);
-    stopwatch.endBatch(numValidOf(batch));
+    stopwatch.endWork(numValidOf(batch));
     if (losses.length < solver.iterSize) return false;
 
     const lastLoss = losses.reduce((sum, value) => sum + value, 0) / losses.length;
@@ -154,9 +155,11 @@ async function run(
 
   try {
     if (progress.runStep < numSteps) {
+      const openedMs = performance.now();
       for await (const batch of options.openStream(progress.position)) {
+        firstWaitMs ??= performance.now() - openedMs;
         // Until its first batch comes, a run is starting up, not stalled.
-        if (progress === begin) stopwatch.beginWait();
+        if (progress === begin) stopwatch.leaveOut();
         else stopwatch.endWait();
         if (await learn(batch)) {
           if (isDue(progress.runStep, options.snapshotEvery)) await save();
@@ -164,9 +167,11 @@ async function run(
           throwIfAborted(signal);
           if (progress.runStep >= numSteps) break;
         }
-        stopwatch.beginWait();
+        stopwatch.leaveOut();
         // A step computes on this thread: only here can signals be heard and batches come in.
         await nextTurn();
+        // A wait begins when the batch has still not come.
+        stopwatch.endWork(0);
       }
     }
     if (progress.runStep < numSteps) {
@@ -186,6 +191,7 @@ async function run(
     lastLoss,
     accuracy,
     ...stopwatch.rates(),
+    firstWaitMs: firstWaitMs ?? 0,
     losses: log.losses.map(({ loss }) => loss),
     log: join(options.snapshotFolder, RUN_LOG_FILE),
     checkpoint,

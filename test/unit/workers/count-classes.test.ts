@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { MemberIndex } from '../../../lib/archives/member-index.js';
 import { parseList } from '../../../lib/core/image-list.js';
 import type { ShardRecord } from '../../../lib/shards/shard-record.js';
-import { countClasses } from '../../../workers/count-classes.js';
+import { countClasses, labelsOf } from '../../../workers/count-classes.js';
 import { planSplit, type SplitPlan } from '../../../workers/plan.js';
 
 function planOf(list: string): SplitPlan {
@@ -40,17 +40,19 @@ function shardWithout(...keys: readonly string[]): ShardRecord {
 
 describe('countClasses', () => {
   const list = 'a.jpg 1\nb.jpg 0\nc.jpg 1\na.jpg 1\n';
+  const count = (plan: SplitPlan, records: readonly ShardRecord[]): number[] | undefined =>
+    countClasses(labelsOf(plan, '/s', records), plan.source.classes.length);
 
   it('counts what the shards hold, not what they leave out, one by one', () => {
-    assert.deepEqual(countClasses(planOf(list), '/s', [shardWithout(), shardWithout()]), [1, 3, 0]);
+    assert.deepEqual(count(planOf(list), [shardWithout(), shardWithout()]), [1, 3, 0]);
     const records = [shardWithout('00000001_b.jpg'), shardWithout('00000003_a.jpg')];
-    assert.deepEqual(countClasses(planOf(list), '/s', records), [0, 2, 0]);
+    assert.deepEqual(count(planOf(list), records), [0, 2, 0]);
   });
 
   for (const label of [-1, 3]) {
     it(`does not count when label ${label} is none of three classes`, () => {
       const plan = planOf(`${list}d.jpg ${label}\n`);
-      assert.equal(countClasses(plan, '/s', [shardWithout(), shardWithout(), shardWithout()]), undefined);
+      assert.equal(count(plan, [shardWithout(), shardWithout(), shardWithout()]), undefined);
     });
   }
 });

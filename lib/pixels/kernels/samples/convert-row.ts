@@ -10,38 +10,44 @@ export const FLOAT32: u32 = 1;
 export const FLOAT16: u32 = 2;
 export const BFLOAT16: u32 = 3;
 
-/** Copies a row of bytes. */
-export function copyRow(from: usize, to: usize, width: usize, isMirrored: bool): void {
+/** Copies rows of bytes to where they lie one after the other. Not by memory.copy: its call costs more than a row. */
+export function copyRows(from: usize, stride: usize, to: usize, width: usize, height: usize, isMirrored: bool): void {
+  const end = to + width * height;
   if (width < 16) {
-    for (let x: usize = 0; x < width; x++) store<u8>(to + x, load<u8>(from + (isMirrored ? width - 1 - x : x)));
+    for (; to < end; to += width, from += stride) {
+      for (let x: usize = 0; x < width; x++) store<u8>(to + x, load<u8>(from + (isMirrored ? width - 1 - x : x)));
+    }
     return;
   }
   // Four vectors at a time; the last one may overlap the one before it.
-  const lastTo = to + width - 16;
-  const fourth = lastTo - 48;
+  const last = width - 16;
+  const fourth = last - 48;
   if (isMirrored) {
-    const first = from;
-    from += width - 16;
-    for (; to <= fourth; to += 64, from -= 64) {
-      v128.store(to, reverse(v128.load(from)));
-      v128.store(to, reverse(v128.load(from - 16)), 16);
-      v128.store(to, reverse(v128.load(from - 32)), 32);
-      v128.store(to, reverse(v128.load(from - 48)), 48);
+    for (; to < end; to += width, from += stride) {
+      let x: isize = 0;
+      let pixels = from + last;
+      for (; x <= <isize>fourth; x += 64, pixels -= 64) {
+        v128.store(to + x, reverse(v128.load(pixels)));
+        v128.store(to + x, reverse(v128.load(pixels - 16)), 16);
+        v128.store(to + x, reverse(v128.load(pixels - 32)), 32);
+        v128.store(to + x, reverse(v128.load(pixels - 48)), 48);
+      }
+      for (; x < <isize>last; x += 16, pixels -= 16) v128.store(to + x, reverse(v128.load(pixels)));
+      v128.store(to + last, reverse(v128.load(from)));
     }
-    for (; to < lastTo; to += 16, from -= 16) v128.store(to, reverse(v128.load(from)));
-    v128.store(lastTo, reverse(v128.load(first)));
     return;
   }
-  // Not memory.copy: its call costs more than a row.
-  const last = from + width - 16;
-  for (; to <= fourth; to += 64, from += 64) {
-    v128.store(to, v128.load(from));
-    v128.store(to, v128.load(from, 16), 16);
-    v128.store(to, v128.load(from, 32), 32);
-    v128.store(to, v128.load(from, 48), 48);
+  for (; to < end; to += width, from += stride) {
+    let x: isize = 0;
+    for (; x <= <isize>fourth; x += 64) {
+      v128.store(to + x, v128.load(from + x));
+      v128.store(to + x, v128.load(from + x, 16), 16);
+      v128.store(to + x, v128.load(from + x, 32), 32);
+      v128.store(to + x, v128.load(from + x, 48), 48);
+    }
+    for (; x < <isize>last; x += 16) v128.store(to + x, v128.load(from + x));
+    v128.store(to + last, v128.load(from + last));
   }
-  for (; to < lastTo; to += 16, from += 16) v128.store(to, v128.load(from));
-  v128.store(lastTo, v128.load(last));
 }
 
 /**

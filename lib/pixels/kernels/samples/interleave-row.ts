@@ -1,10 +1,5 @@
-/**
- * Rows of three channels to one row of pixels. A vector of each channel makes three: `swizzle` puts bytes in their places, and `or`
- * joins them. V8 makes one instruction of a swizzle by constants, and a dozen of a general shuffle of two vectors.
- */
-
-/** An index that gives 0. Of those past 15, only with the highest bit set does V8 know that it need not be looked at again. */
-const NO: i8 = -128;
+/** Rows of three channels to one row of pixels: a vector of each channel makes three. */
+import { join, NO } from '../swizzle';
 
 /**
  * @param a rows of the three channels, in the order that they are to have
@@ -55,8 +50,4 @@ function interleave(a: v128, b: v128, c: v128, to: usize): void {
   v128.store(to, first);
   v128.store(to, second, 16);
   v128.store(to, third, 32);
-}
-
-function join(a: v128, b: v128, c: v128): v128 {
-  return v128.or(v128.or(a, b), c);
 }

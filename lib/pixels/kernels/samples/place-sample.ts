@@ -5,7 +5,7 @@
  * Pixels are brought into order while they are bytes, and mean and factors are in order already, so that conversion is one way
  * for all.
  */
-import { copyRow, floatRow, FLOAT32, UINT8 } from './convert-row';
+import { copyRows, floatRow, FLOAT32, UINT8 } from './convert-row';
 import { interleaveRow } from './interleave-row';
 
 /**
@@ -55,10 +55,14 @@ export function placeSample(
   for (let place: usize = 0; place < channels; place++) {
     let pixels = source + (isReversed ? channels - 1 - place : place) * plane;
     let mean = means + place * meanPlane;
+    if (dtype === UINT8) {
+      copyRows(pixels, stride, target, width, height, isMirrored);
+      target += width * height;
+      continue;
+    }
     const factor: usize = factors === 0 ? 0 : factors + place * factorPlane;
     for (let y: usize = 0; y < height; y++, pixels += stride, mean += meanStride, target += width * elementBytes) {
-      if (dtype === UINT8) copyRow(pixels, target, width, isMirrored);
-      else floatRow(pixels, mean, factor, target, width, dtype, isMirrored);
+      floatRow(pixels, mean, factor, target, width, dtype, isMirrored);
     }
   }
 }

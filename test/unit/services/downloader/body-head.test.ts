@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { gzipSync } from 'node:zlib';
 import { packTar } from '../../../../lib/archives/tar-writer.js';
-import { HEAD_BYTES, headProblem, readHead } from '../../../../services/downloader/body-head.js';
+import { HEAD_BYTES, headProblem, prepend, readHead } from '../../../../services/downloader/body-head.js';
 
 describe('the head of a body', () => {
   const pages = ['<!doctype html>', '<!DOCTYPE HTML PUBLIC>', '<html>', '\uFEFF<html lang="en">', ' \r\n<HTML>'];
@@ -50,9 +50,10 @@ describe('the head of a body', () => {
       for (const size of sizes) yield Promise.resolve(Buffer.alloc(size));
     }
     const sizesOf = async (...sizes: number[]): Promise<number[]> => {
-      const { head, chunks } = await readHead(chunksOf(...sizes));
+      const body = chunksOf(...sizes);
+      const head = await readHead(body, HEAD_BYTES);
       const found: number[] = [];
-      for await (const chunk of chunks) found.push(chunk.length);
+      for await (const chunk of prepend(head, body)) found.push(chunk.length);
       assert.equal(head.length, found[0]);
       return found;
     };

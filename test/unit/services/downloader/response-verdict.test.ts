@@ -3,8 +3,10 @@ import type { Headers } from '../../../../services/downloader/response-headers.j
 import { judgeResponse, type Asked, type Verdict } from '../../../../services/downloader/response-verdict.js';
 
 const ETAG = { kind: 'etag', value: '"a"' } as const;
-const WHOLE: Asked = { offset: undefined, totalBytes: undefined, validator: undefined, expectedBytes: undefined };
-const REST: Asked = { offset: 40, totalBytes: 100, validator: ETAG, expectedBytes: undefined };
+const NOTHING = { overlapBytes: 0, totalBytes: undefined, validator: undefined, expectedBytes: undefined };
+const WHOLE: Asked = { ...NOTHING, offset: undefined };
+const REST: Asked = { ...NOTHING, offset: 40, totalBytes: 100, validator: ETAG };
+const OVERLAPPING: Asked = { ...REST, overlapBytes: 10 };
 
 type Row = [title: string, status: number, headers: Headers, asked: Asked, expected: Partial<Verdict>];
 
@@ -42,6 +44,22 @@ const ROWS: Row[] = [
     { 'content-range': 'bytes 40-99/100' },
     { ...REST, totalBytes: undefined },
     { kind: 'rest', totalBytes: 100, validator: ETAG },
+  ],
+  ['the rest after an overlap', 206, { 'content-range': 'bytes 30-99/100' }, OVERLAPPING, { kind: 'rest' }],
+  ['the rest without the overlap', 206, { 'content-range': 'bytes 40-99/100' }, OVERLAPPING, { kind: 'ask-whole' }],
+  [
+    'nothing but the overlap, of a file whose length was not known',
+    206,
+    { 'content-range': 'bytes 30-39/40' },
+    { ...OVERLAPPING, totalBytes: undefined },
+    { kind: 'rest', totalBytes: 40 },
+  ],
+  [
+    'less than the overlap, of a file whose length was not known',
+    206,
+    { 'content-range': 'bytes 30-34/35' },
+    { ...OVERLAPPING, totalBytes: undefined },
+    { kind: 'ask-whole', isChanged: true },
   ],
   [
     'the rest from another source',

@@ -41,7 +41,7 @@ describe('the plan of segments', () => {
     const fast = plan.claim(80 * MIB, 40 * MIB)!;
     const slow = plan.claim(80 * MIB, 40 * MIB)!;
     // Both began an hour ago: a pace that makes either worth helping.
-    for (const segment of [fast, slow]) Object.assign(segment, { begunAtMs: performance.now() - 3_600_000 });
+    for (const segment of [fast, slow]) segment.begunAtMs = performance.now() - 3_600_000;
     fast.position += 30 * MIB;
     slow.position += 10 * MIB;
     const stolen = plan.steal()!;
@@ -49,10 +49,37 @@ describe('the plan of segments', () => {
     assert.equal(fast.end, 40 * MIB);
   });
 
+  it('lets one take nearly all of what is much slower than usual, however little that is', () => {
+    const plan = new SegmentPlan(new ByteRanges());
+    const usual = plan.claim(8 * MIB, 4 * MIB)!;
+    const slow = plan.claim(8 * MIB, MIB)!;
+    for (const segment of [usual, slow]) segment.begunAtMs = performance.now() - 10_000;
+    usual.position += 4 * MIB;
+    plan.release(usual);
+    slow.position += 10_000;
+    const stolen = plan.steal()!;
+    assert.equal(stolen.end, 5 * MIB);
+    assert.ok(stolen.begin >= slow.position && stolen.begin < slow.position + 10_000, `${stolen.begin}`);
+    assert.equal(slow.end, stolen.begin);
+  });
+
+  it('takes half of one that nothing has come of, which may only be late', () => {
+    const plan = new SegmentPlan(new ByteRanges());
+    const usual = plan.claim(12 * MIB, 4 * MIB)!;
+    const late = plan.claim(12 * MIB, 8 * MIB)!;
+    for (const segment of [usual, late]) segment.begunAtMs = performance.now() - 10_000;
+    usual.position += 4 * MIB;
+    plan.release(usual);
+    const stolen = plan.steal()!;
+    assert.ok(Math.abs(stolen.begin - 8 * MIB) <= 1, `${stolen.begin}`);
+    assert.equal(late.end, stolen.begin);
+  });
+
   it('takes nothing from one that is nearly done', () => {
     const plan = new SegmentPlan(new ByteRanges());
     const segment = plan.claim(MIB, MIB)!;
-    Object.assign(segment, { begunAtMs: performance.now() - 3_600_000 });
+    segment.begunAtMs = performance.now() - 1_000;
+    segment.position += 0.9 * MIB;
     assert.equal(plan.steal(), undefined);
   });
 
@@ -85,12 +112,12 @@ describe('the plan of segments', () => {
             if (active.length > 0) giveBack(active[who % active.length], share);
             continue;
           }
-          for (const segment of active) Object.assign(segment, { begunAtMs: performance.now() - 1e9 });
+          for (const segment of active) segment.begunAtMs = performance.now() - 1e9;
           const taken = what === 'claim' ? plan.claim(size, 8 * MIB) : plan.steal();
           if (taken !== undefined) active.push(taken);
           const inOrder = active.toSorted((a, b) => a.begin - b.begin);
           for (let i = 1; i < inOrder.length; i++) assert.ok(inOrder[i - 1].end <= inOrder[i].begin);
-          for (const { begin, end } of active)
+          for (const { begin, end } of active.filter((segment) => segment.begin < segment.end))
             assert.deepEqual(new ByteRanges([...ranges.toArray()]).gaps(end).at(-1)?.[1], end, `${begin}`);
         }
         for (const segment of [...active]) giveBack(segment, 1);

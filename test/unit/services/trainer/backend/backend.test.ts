@@ -4,6 +4,7 @@ import { promisify } from 'node:util';
 import { MillraceError } from '../../../../../lib/core/errors.js';
 import { activateBackend } from '../../../../../services/trainer/backend/activate.js';
 import { BACKEND_NAMES, openBackend, type Backend } from '../../../../../services/trainer/backend/backend.js';
+import { hasVulkanLoader } from '../../../../../services/trainer/backend/vulkan-loader.js';
 
 const isBackendError = (error: unknown): boolean =>
   error instanceof MillraceError && error.code === 'ERR_BACKEND' && /choose another --backend/.test(error.message);
@@ -42,6 +43,12 @@ describe('a backend', () => {
     if (!/SwiftShader|llvmpipe/i.test(device)) this.skip();
     await assert.rejects(openBackend('webgpu'), /an imitation in software .*MILLRACE_SOFTWARE_GPU/);
     assert.notEqual((await openBackend('auto')).name, 'webgpu');
+  });
+
+  it('on a GPU is not tried where its library is missing', () => {
+    assert.equal(hasVulkanLoader('libvulkan-that-is-not-here.so.1'), false);
+    // Any library that there is wherever Node runs on Linux.
+    if (process.platform === 'linux') assert.equal(hasVulkanLoader('libc.so.6'), true);
   });
 
   it('that does not start is an error, though tfjs would go on with another one', async () => {

@@ -83,11 +83,11 @@ const layers: readonly Operation[] = [
       return tf.concat(groups, 3);
     },
   },
-  {
-    title: 'convolution 1×1, stride 2',
+  ...(['valid', 'same', 0] as const).map((pad) => ({
+    title: `convolution 1×1, stride 2, pad ${pad}`,
     shapes: [IMAGES, [1, 1, 8, 4]],
-    run: (tf, x, filter) => tf.conv2d(x as Tensor4D, filter as Tensor4D, 2, 'valid'),
-  },
+    run: (tf: Tf, x: Tensor, filter: Tensor) => tf.conv2d(x as Tensor4D, filter as Tensor4D, 2, pad),
+  })),
   { title: 'ReLU', shapes: [IMAGES], run: (tf, x) => tf.relu(x) },
   {
     title: 'local response normalisation',

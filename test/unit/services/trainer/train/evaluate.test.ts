@@ -78,11 +78,11 @@ describe('a stopwatch', () => {
     assert.deepEqual(stopwatch.rates(), { imagesPerSecond: 0, waitShare: 0 });
     for (const waitMs of [100, 0, 200]) {
       pass(5000);
-      stopwatch.beginWait();
+      stopwatch.leaveOut();
       pass(waitMs);
       stopwatch.endWait();
       pass(300);
-      stopwatch.endBatch(32);
+      stopwatch.endWork(32);
     }
     assert.deepEqual(stopwatch.rates(), { imagesPerSecond: 96 / 1.2, waitShare: 0.25 });
     assert.deepEqual(stopwatch.lap(), { waitMs: 300, workMs: 900 });
