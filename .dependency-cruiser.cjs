@@ -54,6 +54,7 @@ module.exports = {
       [
         '^lib/pixels/',
         '^lib/platform/parent-death',
+        '^services/batch-server/assembly/shared-file',
         '^services/downloader/openssl-hash',
         '^services/trainer/backend/vulkan-loader',
       ],

@@ -19,6 +19,7 @@ from typing import Any
 
 import numpy as np
 from cpu_time import tree_cpu_seconds
+from peers_data import do_without_torchvision_operators
 
 BATCH_SIZE = 250
 CROP = 227
@@ -78,6 +79,7 @@ def webdataset(tar: str, num_epochs: int) -> Iterator[int]:
 
 def mosaicml(folder: str, num_epochs: int) -> Iterator[int]:
     """MosaicML Streaming on MDS shards of them."""
+    do_without_torchvision_operators()
     from streaming import StreamingDataset
     from torch.utils.data import DataLoader
 

@@ -37,7 +37,8 @@ NOTES = """\
 Random crop 227 out of 256 × 256, mirror, uint8, batch 250; everything on one machine, page cache warm. Millrace and tf.data
 service give raw pixels out of one process to another; the others decode JPEGs (256 × 256, quality 95) in the trainer's process
 and two workers. Medians of {num_runs} alternating runs of {num_images} images. CPU is user + system, of all processes. The proxy's own CPU
-does not count; through it five connections receive up to 1 GiB ahead, and 20 and 100 ms are to be compared with 0 ms."""
+does not count; through it five connections receive up to 1 GiB ahead, and 20 and 100 ms are to be compared with 0 ms. FFCV is not
+here: it has no wheel, and does not build without OpenCV's headers."""
 
 
 def run(python: str, script: str, *arguments: str) -> str:
@@ -47,6 +48,11 @@ def run(python: str, script: str, *arguments: str) -> str:
     if done.returncode != 0:
         raise RuntimeError(f"{script} {arguments[0]}: {done.stderr.strip().splitlines()[-1]}")
     return done.stdout.strip().rpartition("\n")[2]
+
+
+def tell(line: str) -> None:
+    """Progress, apart from the report."""
+    print(line, file=sys.stderr, flush=True)
 
 
 @contextlib.contextmanager
@@ -114,6 +120,12 @@ def cases(stack: contextlib.ExitStack, folder: Path, num_images: int, wanted: li
         return lambda: drain("millrace", {"server": server, "num_epochs": epochs, **options}, server_pid)
 
     yield "Millrace, from a server", millrace(address)
+    listen = ("--listen", f"unix:{folder}/socket")
+    unix_pid, _ = stack.enter_context(background(*serve, *listen))
+    yield (
+        "Millrace, from a server at a unix socket, shared memory",
+        lambda: drain("millrace", {"server": listen[1], "num_epochs": epochs}, unix_pid),
+    )
     yield "Millrace, two connections", millrace(address, connections=2)
     for milliseconds in (0, 20, 100):
         command = (str(PYTHONS["millrace"]), str(HERE / "delay_proxy.py"), address, str(milliseconds))
@@ -128,10 +140,11 @@ def cases(stack: contextlib.ExitStack, folder: Path, num_images: int, wanted: li
         out = folder / name
         if wanted and not any(part in name for part in wanted):
             return None
+        tell(f"writing what is read by {name}")
         try:
             run(python, "peers_data.py", way, str(raw), str(out))
         except (RuntimeError, OSError) as error:
-            print(f"left out, as it cannot be had here: {name} ({error})", file=sys.stderr)
+            tell(f"left out, as it cannot be had here: {name} ({error})")
             return None
         return out
 
@@ -207,15 +220,22 @@ def main() -> None:
     )
     options = parser.parse_args()
     with tempfile.TemporaryDirectory(prefix="millrace-bench-") as name, contextlib.ExitStack() as stack:
+        tell("preparing the images")
         prepare(Path(name))
         results: dict[str, list[dict[str, float]]] = {}
         measures = dict(cases(stack, Path(name), options.images, options.only))
-        for _ in range(options.runs):
+        for number in range(options.runs):
             for case, measure in measures.items():
                 try:
-                    results.setdefault(case, []).append(measure())
+                    result = measure()
                 except RuntimeError as error:
-                    print(f"failed: {case}: {error}", file=sys.stderr)
+                    tell(f"failed: {case}: {error}")
+                    continue
+                results.setdefault(case, []).append(result)
+                both = result["clientMs"] + result["serverMs"]
+                tell(
+                    f"run {number + 1} of {options.runs}: {case}: {result['imagesPerSecond']:.0f} images/s, {both:.3f} CPU ms/image"
+                )
         text = table({case: runs for case, runs in results.items() if runs}, options.images, options.runs)
     print(text)
     (REPOSITORY / "bench/results/python.md").write_text(text)

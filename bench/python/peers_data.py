@@ -10,6 +10,7 @@ from __future__ import annotations
 import io
 import sys
 import tarfile
+import types
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -40,8 +41,17 @@ def write_files(folder: str, out: str) -> None:
             tar.add(path, path.name)
 
 
+def do_without_torchvision_operators() -> None:
+    """MosaicML imports torchvision, whose build for CUDA does not load its operators beside a torch for CPUs, and then fails to
+    describe them. MosaicML needs none.
+    """
+    name = "torchvision._meta_registrations"
+    sys.modules[name] = types.ModuleType(name)
+
+
 def write_mds(folder: str, out: str) -> None:
     """MosaicML's shards."""
+    do_without_torchvision_operators()
     from streaming import MDSWriter
 
     with MDSWriter(out=out, columns={"jpeg": "bytes"}) as writer:

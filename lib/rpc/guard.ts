@@ -15,6 +15,9 @@ import type { TokenHolder, TokenHolders } from './token-holder.js';
 type AnyCall = ServerUnaryCall<unknown, unknown> | ServerWritableStream<unknown, unknown>;
 type AnyHandler = (call: AnyCall, callback?: sendUnaryData<unknown>) => void;
 
+/** Answers in a stream too, briefly. */
+const REFLECTION = '/grpc.reflection.';
+
 const holderByCall = new WeakMap<object, TokenHolder>();
 
 /** Who makes a call; undefined where the server asks for no token. */
@@ -24,8 +27,8 @@ export function holderOf(call: { readonly metadata: Metadata }): TokenHolder | u
 
 /**
  * The implementation, each handler behind a check: UNAUTHENTICATED without the token of one of `holders`, RESOURCE_EXHAUSTED when it has
- * no stream left. A call is counted while what it answers is a stream; reflection, which asks in one as well, is not. A handler of
- * a stream ends it itself when its holder is revoked.
+ * no stream left. A call is counted while what it answers is a stream, but not one of reflection. A handler of a stream ends it
+ * itself when its holder is revoked.
  */
 export function guard(
   holders: TokenHolders,
@@ -38,7 +41,7 @@ export function guard(
     const method = Object.entries(definition).find(
       ([key, { originalName }]) => name === key || name === originalName,
     )?.[1];
-    const isStream = method?.responseStream === true && !method.requestStream;
+    const isStream = method?.responseStream === true && !method.path.startsWith(REFLECTION);
     const guardedHandler: AnyHandler = (call, callback) => {
       try {
         const holder = holders.find(call.metadata);

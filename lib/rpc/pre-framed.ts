@@ -7,7 +7,7 @@
  * where it is not, copies, and works as well.
  */
 import { createRequire } from 'node:module';
-import type { ServerWritableStream } from '@grpc/grpc-js';
+import type { ServerDuplexStream, ServerWritableStream } from '@grpc/grpc-js';
 import { messageOf } from '../core/errors.js';
 
 /** A byte that says "not compressed", and the length of the message, big endian. */
@@ -27,6 +27,9 @@ export function withoutPrefix(framed: Buffer): Buffer {
   return framed.subarray(GRPC_PREFIX_BYTES);
 }
 
+/** A call that streams buffers to a client. */
+type StreamingCall = Pick<ServerWritableStream<never, Buffer> | ServerDuplexStream<never, Buffer>, 'write'>;
+
 /** What grpc-js has behind a call of a server: it serializes a message and puts the prefix in front. */
 interface InnerCall {
   serializeMessage(message: Buffer): Buffer;
@@ -38,10 +41,7 @@ interface InnerCall {
  *
  * @returns why it cannot be done; undefined when it is done.
  */
-export function takePreFramed<Request>(
-  call: ServerWritableStream<Request, Buffer>,
-  version = grpcVersion(),
-): string | undefined {
+export function takePreFramed(call: StreamingCall, version = grpcVersion()): string | undefined {
   if (!KNOWN_VERSIONS.test(version)) return `grpc-js ${version} is not a release that this was tested with`;
   const inner = (call as unknown as { call?: Partial<InnerCall> }).call;
   if (typeof inner?.serializeMessage !== 'function') return 'the call has no serializeMessage';

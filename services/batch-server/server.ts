@@ -67,6 +67,8 @@ export class BatchServer {
       pool: new AssemblyPool({
         numThreads: options.numThreads ?? defaultThreads(),
         memoryBytes: options.memoryBytes ?? DEFAULT_MEMORY_BYTES,
+        // To reach this server is to be on its machine.
+        isMemoryShared: options.socketPath !== undefined,
         turbojpeg: options.turbojpeg,
         log,
         onAssembled(seconds, readSeconds) {

@@ -1,9 +1,9 @@
 /** Sending frames over one call, at the pace at which they leave. */
-import type { ServerWritableStream } from '@grpc/grpc-js';
+import type { ServerDuplexStream, ServerWritableStream } from '@grpc/grpc-js';
 import { InterruptedError } from '../../lib/core/errors.js';
 import { sleep } from '../../lib/platform/lifecycle.js';
 import { sendBacklogBytes } from '../../lib/rpc/send-backlog.js';
-import type { StreamBatchesRequest } from '../../protos/gen/millrace/v1/batch.js';
+import type { StreamBatchesRequest, StreamSharedBatchesRequest } from '../../protos/gen/millrace/v1/batch.js';
 import type { Frame } from './assembly/frame-line.js';
 
 /** Frames handed to the wire and not yet taken by it: enough to keep it busy, few enough that a slow trainer costs little. */
@@ -11,7 +11,14 @@ const MAX_FRAMES_IN_FLIGHT = 4;
 /** How often a wait is looked at: what the network or the trainer holds up for less is told as the wire's. */
 const SAMPLE_MS = 20;
 
-/** Paces by write callbacks: `call.write` itself would take sixteen frames, whatever their size, before it says no. */
+/** A call that frames go out over. */
+export type FrameCall =
+  ServerWritableStream<StreamBatchesRequest, Buffer> | ServerDuplexStream<StreamSharedBatchesRequest, Buffer>;
+
+/** Sends a frame, and calls `onTaken` once its memory is needed no more. */
+export type SendFrame = (frame: Frame, onTaken: () => void) => void;
+
+/** Paces by what is taken: `call.write` itself would take sixteen frames, whatever their size, before it says no. */
 export interface Wire {
   /** Takes a frame, releases it when it has left, and resolves when there is room for another. Throws InterruptedError when the client is gone. */
   send(frame: Frame): Promise<void>;
@@ -23,9 +30,12 @@ export interface Wire {
   settle(): Promise<void>;
 }
 
-/** @param onWait told what a frame waits for and how many milliseconds more, while it does */
+/**
+ * @param onWait told what a frame waits for and how many milliseconds more, while it does
+ */
 export function createWire(
-  call: ServerWritableStream<StreamBatchesRequest, Buffer>,
+  call: FrameCall,
+  send: SendFrame,
   onWait: (cause: 'wire' | 'trainer', waitedMs: number) => void,
 ): Wire {
   let numInFlight = 0;
@@ -70,7 +80,7 @@ export function createWire(
   return {
     async send(frame) {
       numInFlight++;
-      call.write(frame.message, () => {
+      send(frame, () => {
         numInFlight--;
         frame.release();
         notify();

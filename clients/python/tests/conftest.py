@@ -5,6 +5,7 @@ import io
 import json
 import subprocess
 import tarfile
+import tempfile
 import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -27,8 +28,9 @@ def fixture_pixels(sample_id: int) -> np.ndarray:
     return np.random.default_rng(sample_id).integers(0, 256, (3, SIDE, SIDE), dtype=np.uint8)
 
 
-def run_millrace(*arguments: str) -> None:
-    subprocess.run(["node", str(MAIN), *arguments], check=True, stdout=subprocess.DEVNULL)
+def run_millrace(*arguments: str) -> str:
+    """What it printed."""
+    return subprocess.run(["node", str(MAIN), *arguments], check=True, stdout=subprocess.PIPE, text=True).stdout
 
 
 @pytest.fixture(scope="session")
@@ -57,10 +59,10 @@ def root(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 class Server:
-    """A batch server as a process of its own."""
+    """A batch server as a process of its own, with more flags of `millrace serve`."""
 
-    def __init__(self, root: Path, port: str = "0") -> None:
-        command = ["node", str(MAIN), "serve", "--root", str(root), "--port", port, "--json"]
+    def __init__(self, root: Path, *flags: str, port: str = "0") -> None:
+        command = ["node", str(MAIN), "serve", "--root", str(root), "--port", port, "--json", *flags]
         self.process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
         assert self.process.stdout is not None
         for line in self.process.stdout:
@@ -84,7 +86,7 @@ class Server:
         self.kill()
 
 
-StartServer = Callable[[], Server]
+StartServer = Callable[..., Server]
 
 
 @pytest.fixture
@@ -92,8 +94,8 @@ def start_server(root: Path) -> Iterator[StartServer]:
     """Starts servers of the root, which end with the test."""
     with contextlib.ExitStack() as stack:
 
-        def start() -> Server:
-            server = Server(root)
+        def start(*flags: str, port: str = "0") -> Server:
+            server = Server(root, *flags, port=port)
             stack.callback(server.kill)
             return server
 
@@ -105,6 +107,20 @@ def server(root: Path) -> Iterator[Server]:
     """One for all tests that do it no harm."""
     with Server(root) as server:
         yield server
+
+
+@pytest.fixture(scope="session")
+def unix_server(root: Path) -> Iterator[Server]:
+    """The same at a socket in the file system, which shares its memory."""
+    # A socket's path may have a hundred characters.
+    with tempfile.TemporaryDirectory() as folder, Server(root, "--listen", f"unix:{folder}/socket") as server:
+        yield server
+
+
+@pytest.fixture(params=["server", "unix_server"])
+def any_server(request: pytest.FixtureRequest) -> Server:
+    """One that sends pixels, and one that shares its memory."""
+    return request.getfixturevalue(request.param)
 
 
 @pytest.fixture

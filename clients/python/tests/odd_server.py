@@ -15,8 +15,8 @@ SERVICE = "millrace.v1.BatchService"
 
 
 @contextlib.contextmanager
-def odd_server(behind: str, alter: Alter) -> Iterator[str]:
-    """Its address, until left."""
+def odd_server(behind: str, alter: Alter, listen: str = "127.0.0.1:0") -> Iterator[str]:
+    """Its address, until left. At a socket in the file system it passes on what comes out of shared memory."""
     channel = grpc.insecure_channel(behind)
     server = grpc.server(ThreadPoolExecutor(4))
 
@@ -25,18 +25,24 @@ def odd_server(behind: str, alter: Alter) -> Iterator[str]:
         context.add_callback(call.cancel)
         yield from alter(call)
 
+    def shared(requests: Iterator[bytes], context: grpc.ServicerContext) -> Iterator[bytes]:
+        call = channel.stream_stream(f"/{SERVICE}/StreamSharedBatches")(requests)
+        context.add_callback(call.cancel)
+        yield from alter(call)
+
     def dataset(request: bytes, context: grpc.ServicerContext) -> bytes:
         return channel.unary_unary(f"/{SERVICE}/GetDataset")(request)
 
     handlers = {
         "StreamBatches": grpc.unary_stream_rpc_method_handler(stream),
+        "StreamSharedBatches": grpc.stream_stream_rpc_method_handler(shared),
         "GetDataset": grpc.unary_unary_rpc_method_handler(dataset),
     }
     server.add_generic_rpc_handlers((grpc.method_handlers_generic_handler(SERVICE, handlers),))
-    port = server.add_insecure_port("127.0.0.1:0")
+    port = server.add_insecure_port(listen)
     server.start()
     try:
-        yield f"127.0.0.1:{port}"
+        yield listen if listen.startswith("unix:") else f"127.0.0.1:{port}"
     finally:
         server.stop(None).wait()
         channel.close()

@@ -73,7 +73,7 @@ def test_a_server_that_comes_back_is_gone_on_with(root: Path, expected_of_many_e
 
     def restart():
         is_down.wait()
-        with Server(root, port) as again:
+        with Server(root, port=port) as again:
             stopped.wait()
             again.kill()
 
@@ -186,7 +186,7 @@ def test_a_trainer_killed_goes_on_from_its_checkpoint(server, tmp_path, expected
 
 
 @pytest.mark.parametrize("ending", ["pass", "sys.exit(0)", "stream.close()", "client.close()", "del stream"])
-def test_the_interpreter_ends_with_a_stream_open(server, ending):
+def test_the_interpreter_ends_with_a_stream_open(any_server, ending):
     process = run_python(
         f"""
         import sys, millrace
@@ -195,7 +195,7 @@ def test_the_interpreter_ends_with_a_stream_open(server, ending):
         next(stream)
         {ending}
         """,
-        server.address,
+        any_server.address,
     )
     assert process.communicate() == ("", "")
     assert process.returncode == 0
@@ -223,7 +223,55 @@ def test_ctrl_c_interrupts_a_wait_for_a_batch(server):
     assert process.returncode == -signal.SIGINT
 
 
-def test_a_forked_process_is_told_what_to_do_and_ends(server):
+def test_ctrl_c_ends_a_loop_over_batches_and_leaves_no_thread(any_server):
+    process = run_python(
+        """
+        import sys, threading, millrace
+        client = millrace.connect(sys.argv[1])
+        try:
+            with client.stream("noise", "train", 8, connections=2, prefetch_bytes=0) as stream:
+                for batch in stream:
+                    batch.normalized()
+                    if batch.step == 3:
+                        print("streaming", flush=True)
+        except KeyboardInterrupt:
+            names = [thread.name for thread in threading.enumerate()]
+            print([name for name in names if name.startswith("millrace-")], flush=True)
+            raise
+        """,
+        any_server.address,
+    )
+    assert process.stdout.readline() == "streaming\n"
+    process.send_signal(signal.SIGINT)
+    output, errors = process.communicate()
+    assert output.replace("streaming\n", "") == "[]\n", errors
+    assert errors.rstrip().endswith("KeyboardInterrupt"), errors
+    assert process.returncode == -signal.SIGINT
+
+
+def test_a_spawned_process_may_stream_beside_its_parent(any_server, tmp_path):
+    program = tmp_path / "program.py"
+    program.write_text(
+        textwrap.dedent("""
+        import multiprocessing, sys, millrace
+
+        def count(address):
+            return sum(len(batch) for batch in millrace.connect(address).stream("noise", "train", 8, epochs=1))
+
+        if __name__ == "__main__":
+            stream = millrace.connect(sys.argv[1]).stream("noise", "train", 8)
+            next(stream)
+            with multiprocessing.get_context("spawn").Pool(1) as pool:
+                print(pool.apply(count, (sys.argv[1],)), next(stream).step)
+        """)
+    )
+    done = subprocess.run(
+        [sys.executable, str(program), any_server.address], capture_output=True, text=True, check=False
+    )
+    assert (done.stdout, done.returncode) == ("200 1\n", 0), done.stderr
+
+
+def test_a_forked_process_is_told_what_to_do_and_ends(any_server):
     process = run_python(
         """
         import os, sys, millrace
@@ -243,7 +291,7 @@ def test_a_forked_process_is_told_what_to_do_and_ends(server):
         print("child", os.waitstatus_to_exitcode(status))
         print("parent", next(stream).step)
         """,
-        server.address,
+        any_server.address,
         may_fork=True,
     )
     output, errors = process.communicate()
@@ -270,7 +318,7 @@ def test_a_process_that_forks_before_it_streams_may_stream_in_its_children(serve
     assert output == "200\n200\n0\n", errors
 
 
-def test_forty_epochs_leave_memory_and_threads_as_they_were(client):
+def test_forty_epochs_leave_memory_and_threads_as_they_were(any_server):
     def usage():
         gc.collect()
         pages = int(Path("/proc/self/statm").read_text().split()[1])
@@ -278,7 +326,7 @@ def test_forty_epochs_leave_memory_and_threads_as_they_were(client):
         return pages * os.sysconf("SC_PAGE_SIZE"), threads
 
     usages = []
-    for batch in client.stream("noise", "train", 8, connections=2, epochs=50):
+    for batch in millrace.connect(any_server.address).stream("noise", "train", 8, connections=2, epochs=50):
         batch.normalized()
         if batch.is_last_step:
             usages.append(usage())
@@ -287,18 +335,23 @@ def test_forty_epochs_leave_memory_and_threads_as_they_were(client):
     assert usages[-1][1] <= usages[9][1], usages
 
 
-def test_streams_opened_and_closed_leave_nothing(client):
+def test_streams_opened_and_closed_leave_nothing(any_server):
+    client = millrace.connect(any_server.address)
+
     def open_and_close():
         with client.stream("noise", "train", 8, connections=2) as stream:
             next(stream)
 
     open_and_close()
     descriptors = len(list(Path("/proc/self/fd").iterdir()))
+    threads = len(list(Path("/proc/self/task").iterdir()))
     for _ in range(10):
         open_and_close()
     gc.collect()
     assert lane_threads() == []
     assert len(list(Path("/proc/self/fd").iterdir())) <= descriptors + 2
+    assert len(list(Path("/proc/self/task").iterdir())) <= threads + 2
+    assert "memfd:millrace" not in Path("/proc/self/maps").read_text()
 
 
 def test_state_is_small_and_plain(client):

@@ -87,7 +87,7 @@ def test_a_frame_may_have_its_fields_in_any_order():
     pixels_first = usual[begin:] + usual[:begin]
     unknown = b"\xa5\x06abcd" + b"\xa1\x06abcdefgh" + b"\xa0\x06\x80\x01"
     for message in (usual, pixels_first, unknown + usual, usual + unknown, unknown + pixels_first):
-        header, pixels = read_frame(message)
+        header, pixels, _ = read_frame(message)
         assert (header.epoch, list(header.ids), list(header.labels)) == (3, [1, 300], [-1, 2])
         np.testing.assert_array_equal(pixels, np.arange(200))
     for end in range(len(usual)):

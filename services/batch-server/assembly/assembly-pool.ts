@@ -14,11 +14,14 @@ import { FrameMemory, grains, type Extent } from './frame-memory.js';
 import { FrameLine, type LinePool, type LineSource } from './frame-line.js';
 import { FrameStore, type StoredFrame } from './frame-store.js';
 import type { FrameRequest, RecipeMessage } from './messages.js';
+import type { SharedFile } from './shared-file.js';
 
 export interface AssemblyPoolOptions {
   readonly numThreads: number;
   /** Bytes for all frames, means and the threads' own rooms. */
   readonly memoryBytes: number;
+  /** Whether other processes of this machine may read the memory, where it can be. Default false. */
+  readonly isMemoryShared?: boolean;
   readonly turbojpeg: string | undefined;
   readonly log: Logger;
   /** Told how long a frame took, and how much of that was reading its records. */
@@ -52,7 +55,7 @@ export class AssemblyPool implements LinePool {
   /** Throws RangeError when the memory is too small for the threads. */
   constructor(options: AssemblyPoolOptions) {
     this.#options = options;
-    this.#memory = new FrameMemory(options.memoryBytes);
+    this.#memory = new FrameMemory(options.memoryBytes, options.isMemoryShared);
     this.#store = new FrameStore(this.#memory);
     this.#crew = new AssemblyCrew({
       ...{ numThreads: options.numThreads, turbojpeg: options.turbojpeg, log: options.log },
@@ -61,6 +64,11 @@ export class AssemblyPool implements LinePool {
       release: (extent) => this.#memory.release(extent),
       onChange: () => this.schedule(),
     });
+  }
+
+  /** The memory as other processes can have it; undefined: they cannot. */
+  get file(): SharedFile | undefined {
+    return this.#memory.file;
   }
 
   /** Bytes of memory in all. */
@@ -127,6 +135,7 @@ export class AssemblyPool implements LinePool {
   /** Ends the threads. Lines must be closed. */
   async close(): Promise<void> {
     await this.#crew.close();
+    this.#memory.file?.close();
   }
 
   schedule(): void {

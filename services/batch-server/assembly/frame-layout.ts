@@ -46,7 +46,7 @@ export function writeHeader(frame: Uint8Array, layout: FrameLayout, header: Omit
   const numSamples = header.ids.length;
   const pixelBytes = numSamples * layout.sampleBytes;
   const head = BatchFrame.encode({ ...header, pixels: Buffer.alloc(0) }).finish();
-  const tag = [PIXELS_TAG, ...varint(pixelBytes)];
+  const tag = pixelsTag(pixelBytes);
   const pixels = payloadOffset(numSamples);
   const message = pixels - tag.length - head.length;
   frame.set(head, message);
@@ -54,6 +54,11 @@ export function writeHeader(frame: Uint8Array, layout: FrameLayout, header: Omit
   const begin = message - GRPC_PREFIX_BYTES;
   writeGrpcPrefix(frame, begin, pixels + pixelBytes - message);
   return begin;
+}
+
+/** What stands between the header and so many bytes of pixels. */
+export function pixelsTag(pixelBytes: number): number[] {
+  return [PIXELS_TAG, ...varint(pixelBytes)];
 }
 
 function varint(value: number): number[] {

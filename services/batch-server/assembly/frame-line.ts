@@ -21,6 +21,8 @@ export interface LineSource {
 export interface Frame {
   /** gRPC's prefix and an encoded BatchFrame: memory of the pool, as it is until it is released. */
   readonly message: Buffer;
+  /** Of the message, its last ones. */
+  readonly numPixelBytes: number;
   /** Share of its assembly that went into reading records, [0, 1]. */
   readonly readShare: number;
   release(): void;
@@ -68,7 +70,8 @@ export class FrameLine implements FrameUser {
     this.pool.schedule();
     await frame.isReady;
     const { message, readShare } = frame;
-    return { message, readShare, release: () => this.#release(frame) };
+    const numPixelBytes = request.ids.length * this.layout.sampleBytes;
+    return { message, numPixelBytes, readShare, release: () => this.#release(frame) };
   }
 
   /** Gives back all that it has or asked for. Resolves when no thread works for it any more. */

@@ -1,5 +1,6 @@
 /** The one memory that all frames are assembled in: who has which part of it. */
 import { createSharedMemory } from '../../../lib/pixels/sample-kernels.js';
+import { shareMemory, type SharedFile } from './shared-file.js';
 
 /** A part of the memory. */
 export interface Extent {
@@ -13,15 +14,18 @@ const GRAIN_BYTES = 4096;
 export class FrameMemory {
   readonly memory: WebAssembly.SharedMemory;
   readonly numBytes: number;
+  /** The memory as other processes can have it; undefined: they cannot. */
+  readonly file: SharedFile | undefined;
   /** By `begin`, never two that touch. */
   readonly #free: Extent[];
   #freeBytes: number;
 
-  /** Pages take room only once they have been written to. */
-  constructor(numBytes: number) {
+  /** Pages take room only once they have been written to. `isShared`: with other processes of this machine, where it can be. */
+  constructor(numBytes: number, isShared = false) {
     this.numBytes = Math.floor(numBytes / GRAIN_BYTES) * GRAIN_BYTES;
     this.memory = createSharedMemory(this.numBytes);
-    // Address 0 is left out: it reads like "none".
+    this.file = isShared ? shareMemory(this.memory) : undefined;
+    // Address 0 is left out: it reads like "none". The shared file's nonce lies there.
     this.#free = [{ begin: GRAIN_BYTES, numBytes: this.numBytes - GRAIN_BYTES }];
     this.#freeBytes = this.numBytes - GRAIN_BYTES;
   }

@@ -2,6 +2,7 @@
  * The frames in memory, each once: streams that ask for the same one share it. A frame that nobody needs any more stays until its
  * room is needed, for those who come a little later.
  */
+import { GRPC_PREFIX_BYTES } from '../../../lib/rpc/pre-framed.js';
 import { grains, type Extent, type FrameMemory } from './frame-memory.js';
 import type { FrameDone, FrameRequest } from './messages.js';
 
@@ -101,9 +102,8 @@ export class FrameStore {
   retract(frame: StoredFrame): void {
     if (frame.extent !== undefined) {
       for (const user of frame.users) user.heldBytes -= frame.numBytes;
-      this.memory.release(frame.extent);
+      this.#giveBack(frame, frame.extent);
     }
-    frame.extent = undefined;
     frame.state = 'wanted';
     if (frame.users.size === 0) this.#frames.delete(frame.key);
   }
@@ -147,8 +147,15 @@ export class FrameStore {
     this.#spare.delete(frame);
     this.#spareBytes -= frame.numBytes;
     this.#frames.delete(frame.key);
-    if (frame.extent !== undefined) this.memory.release(frame.extent);
+    if (frame.extent !== undefined) this.#giveBack(frame, frame.extent);
+  }
+
+  #giveBack(frame: StoredFrame, extent: Extent): void {
+    // The header's first field: who reads the frame in shared memory, and should not any more, can tell.
+    frame.message.subarray(GRPC_PREFIX_BYTES, GRPC_PREFIX_BYTES + 1).fill(0);
+    frame.message = NO_MESSAGE;
     frame.extent = undefined;
+    this.memory.release(extent);
   }
 }
 

@@ -1,4 +1,3 @@
-import type { ServerWritableStream } from '@grpc/grpc-js';
 import type { StreamBatchesRequest } from '../../../protos/gen/millrace/v1/batch.js';
 import { MillraceError } from '../../../lib/core/errors.js';
 import { numViewsOf } from '../../../lib/core/transform.js';
@@ -8,36 +7,40 @@ import { frameRequests, type PlannedFrame } from '../frame-requests.js';
 import { planStream, type StreamPlan } from '../stream-request.js';
 import { openStreamSource, sourceNames, type StreamSource } from '../stream-source.js';
 import { StreamEntry } from '../stream-entry.js';
-import { createWire } from '../wire.js';
+import { createWire, type FrameCall, type SendFrame, type Wire } from '../wire.js';
 import { holderOf } from '../../../lib/rpc/guard.js';
-import { unknownToken } from '../../../lib/rpc/token-holder.js';
+import { unknownToken, type TokenHolder } from '../../../lib/rpc/token-holder.js';
 
 /** Frames that a stream asks for ahead at least, however small its prefetch: those on the wire, and work for the threads. */
 const MIN_FRAMES_AHEAD = 4;
 
-type Call = ServerWritableStream<StreamBatchesRequest, Buffer>;
-
 /**
- * StreamBatches: the batches of one rank, frame by frame, as fast as the wire takes them. Returns when the epochs asked for are
+ * StreamBatches: the batches of one rank, frame by frame, as fast as `send` takes them. Returns when the epochs asked for are
  * through. Throws what {@link openStreamSource} and {@link planStream} throw; ERR_OVER_LIMIT when the server has no memory for one stream more;
  * ERR_SHARD_CORRUPT when a record cannot be had, ERR_VERSION_CHANGED when it cannot because the split was replaced; ERR_UNAVAILABLE when the server drains; ERR_UNAUTHENTICATED when the
  * token is taken away; ERR_INTERRUPTED when the client is gone.
  */
-export async function streamBatches(context: ServerContext, call: Call): Promise<void> {
+export async function streamBatches(
+  context: ServerContext,
+  call: FrameCall,
+  request: StreamBatchesRequest,
+  send: SendFrame,
+): Promise<void> {
   const { streams } = context;
   // Later the connection may be gone, and its address with it.
-  const asked = { peer: call.getPeer(), token: holderOf(call)?.name, ...sourceNames(call.request) };
-  const opened = await open(context, call.request).catch((error: unknown) => {
+  const asked = { peer: call.getPeer(), token: holderOf(call)?.name, ...sourceNames(request) };
+  const opened = await open(context, request).catch((error: unknown) => {
     streams.refuse(asked, error);
     throw error;
   });
   const { source, plan, line } = opened;
-  const run = JSON.stringify([source.version, call.request.seed, call.request.globalBatchSize]);
+  const run = JSON.stringify([source.version, request.seed, request.globalBatchSize]);
   const entry = new StreamEntry({ ...asked, run, slice: plan.slice, planner: plan.planner }, plan.from);
   streams.add(entry);
   let cause: unknown;
   try {
-    await sendFrames(context, call, entry, plan, line);
+    const wire = createWire(call, send, (cause, waitedMs) => streams.waited(entry, cause, waitedMs));
+    await sendFrames(context, wire, holderOf(call), entry, plan, line);
   } catch (error) {
     cause = error;
     throw error;
@@ -82,17 +85,16 @@ function openLine({ pool }: ServerContext, source: StreamSource, plan: StreamPla
 /** Keeps as many frames asked for as the prefetch allows, and sends them in order. */
 async function sendFrames(
   context: ServerContext,
-  call: Call,
+  wire: Wire,
+  holder: TokenHolder | undefined,
   entry: StreamEntry,
   plan: StreamPlan,
   line: FrameLine,
 ): Promise<void> {
   const { streams } = context;
-  const holder = holderOf(call);
   const { samplesPerFrame } = line.layout;
   const framesPerBatch = Math.ceil(line.source.batchSize / samplesPerFrame);
   const maxAhead = Math.max(MIN_FRAMES_AHEAD, Math.ceil(context.prefetchBatches * framesPerBatch));
-  const wire = createWire(call, (cause, waitedMs) => streams.waited(entry, cause, waitedMs));
   const requests = frameRequests(plan, samplesPerFrame);
   const ahead: { readonly planned: PlannedFrame; readonly frame: Promise<Frame> }[] = [];
   try {

@@ -8,12 +8,12 @@ for batch in client.stream("imagenette-160", "train", batch_size=64, epochs=10):
 from millrace import presets
 from millrace.batch import Batch
 from millrace.client import Client, connect
-from millrace.connection import Tls
 from millrace.dataset_info import DatasetInfo
 from millrace.errors import MillraceError, UsageError
 from millrace.options import LabelOptions, Position, ReconnectEvent
 from millrace.selection import BlockShape, Selection, Source
 from millrace.stream import Stream
+from millrace.tls import Tls
 from millrace.transform import ColorJitter, Mixing, Transform
 
 __all__ = [

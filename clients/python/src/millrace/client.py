@@ -11,7 +11,7 @@ from typing import TypeVar
 
 from millrace.buffers import Allocate, allocate_pages
 from millrace.checks import check_integer
-from millrace.connection import Connection, Tls, connections_to
+from millrace.connection import Connection, connections_to
 from millrace.dataset_info import DatasetInfo, dataset_info
 from millrace.errors import UsageError
 from millrace.failover import Failover
@@ -25,6 +25,7 @@ from millrace.options import (
 from millrace.order.batch_plan import EndOfEpoch, Shuffle
 from millrace.selection import BlockShape, Selection, Source
 from millrace.stream import Stream
+from millrace.tls import Tls
 from millrace.transform import Transform
 
 _Answer = TypeVar("_Answer")

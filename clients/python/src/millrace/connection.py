@@ -3,20 +3,22 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
-from dataclasses import dataclass
+import re
+from collections.abc import Iterator, Sequence
 from typing import Any, Final, TypeVar
 
 import grpc
 from google.protobuf.message import Message
 
 from millrace.errors import MillraceError, UsageError
+from millrace.tls import Tls
 from millrace.v1 import batch_pb2 as pb
 
 _Response = TypeVar("_Response", bound=Message)
 
 _SERVICE: Final = "/millrace.v1.BatchService/"
 _UNARY_TIMEOUT_SECONDS: Final = 10.0
+_TOKEN: Final = re.compile(r"[!-~]+")
 
 _CHANNEL_OPTIONS: Final[Sequence[tuple[str, Any]]] = (
     # A TCP connection of its own: by default all channels of a process to one server share one.
@@ -38,32 +40,22 @@ _CHANNEL_OPTIONS: Final[Sequence[tuple[str, Any]]] = (
 _grpc_pid: int | None = None
 
 
-@dataclass(frozen=True)
-class Tls:
-    """TLS to the servers. All PEM; with a certificate and key of the client's own it is mutual."""
-
-    #: Certificate authority of the servers; None: the system's.
-    root_certificates: bytes | None = None
-    certificate: bytes | None = None
-    private_key: bytes | None = None
-
-
 class Connection:
     """One server. Opens a channel for each use, so that a connection object itself holds nothing open."""
 
     def __init__(self, server: str, tls: Tls | None, token: str | None) -> None:
         self.server = server
-        self._tls = tls
+        self.tls = tls
+        #: Whether the server may be asked to share its memory; False once that turned out not to be possible.
+        self.may_share_memory = server.startswith("unix:")
         self._metadata = () if token is None else (("authorization", f"Bearer {token}"),)
 
     def open_channel(self) -> grpc.Channel:
         """A channel with a connection of its own; the caller closes it. Raises ERR_CLOSED in a forked process."""
         refuse_after_fork()
-        if self._tls is None:
+        if self.tls is None:
             return grpc.insecure_channel(self.server, _CHANNEL_OPTIONS)
-        tls = self._tls
-        credentials = grpc.ssl_channel_credentials(tls.root_certificates, tls.private_key, tls.certificate)
-        return grpc.secure_channel(self.server, credentials, _CHANNEL_OPTIONS)
+        return grpc.secure_channel(self.server, self.tls.credentials(), _CHANNEL_OPTIONS)
 
     def list_datasets(self) -> pb.ListDatasetsResponse:
         """The splits that the server has. Raises grpc.RpcError."""
@@ -82,6 +74,11 @@ class Connection:
         )
         return call(request, metadata=self._metadata)
 
+    def stream_shared_batches(self, channel: grpc.Channel, requests: Iterator[bytes]) -> Any:
+        """An iterable call of encoded SharedFrames; `requests` are encoded StreamSharedBatchesRequests."""
+        call: Any = channel.stream_stream(_SERVICE + "StreamSharedBatches", None, None)
+        return call(requests, metadata=self._metadata)
+
     def _unary(self, method: str, request: Message, response: type[_Response]) -> _Response:
         with self.open_channel() as channel:
             call: Any = channel.unary_unary(
@@ -94,10 +91,16 @@ class Connection:
 
 
 def connections_to(servers: str | Sequence[str], tls: Tls | None, token: str | None) -> list[Connection]:
-    """One connection a server. Raises UsageError when there is none, or when a token would go over a network in plain text."""
+    """One connection a server. Raises UsageError when there is none, or when a token cannot be one, or would go over a network in
+    plain text.
+    """
     names = [servers] if isinstance(servers, str) else list(servers)
     if not names or not all(names):
         raise UsageError("servers", "expected at least one host:port or unix:/path")
+    if token is not None and not _TOKEN.fullmatch(token):
+        raise UsageError(
+            "token", "expected what `millrace token new` printed, with nothing around it: read_text().strip()"
+        )
     for name in names:
         if token is not None and tls is None and not _is_local(name):
             raise UsageError("token", f"would go to {name} in plain text; pass tls=Tls(root_certificates=…) too")

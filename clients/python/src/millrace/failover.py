@@ -57,7 +57,7 @@ class Failover:
         Raises the cause as a MillraceError when no other try can mend it, ERR_UNAVAILABLE when tries have failed for too long.
         """
         server = self.connection.server
-        error = to_client_error(cause, server)
+        error = to_client_error(cause, server, self.connection.tls)
         now = time.monotonic()
         self._failing_since = self._failing_since or now
         if not error.is_retryable:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import NamedTuple
 
 import numpy as np
@@ -16,11 +17,16 @@ _PIXELS_FIELD = pb.BatchFrame.PIXELS_FIELD_NUMBER
 _VARINT, _FIXED64, _BYTES, _FIXED32 = 0, 1, 2, 5
 
 
+def _nothing_to_do() -> None: ...
+
+
 class Frame(NamedTuple):
-    """A run of whole samples of one batch: its header, and a view of its pixels in the message that it came in."""
+    """A run of whole samples of one batch: its header, and a view of its pixels where they came."""
 
     header: pb.BatchFrame
     pixels: NDArray[np.uint8]
+    #: To be called once the pixels have been copied, before the copy is used.
+    taken: Callable[[], None] = _nothing_to_do
 
 
 def read_frame(message: bytes) -> Frame:

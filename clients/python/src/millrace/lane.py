@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Iterable, Sequence
-from typing import Any
 
 from millrace.assembly import Assembly
 from millrace.errors import MillraceError
 from millrace.failover import Failover
-from millrace.frame import Frame, read_frame
+from millrace.frame import Frame
+from millrace.frame_source import FrameSource, open_frames
 from millrace.options import Position, StreamOptions
 from millrace.order.id_digest import IdDigest
 from millrace.part import Part
+from millrace.shared_frames import SharingRefusedError
 from millrace.wire_request import wire_request
 
 
@@ -33,15 +34,15 @@ class Lane(threading.Thread):
         self._position = options.start
         #: The batch at `_position`, counted from the first one of the assembly.
         self._number = 0
-        self._call: Any = None
+        self._source: FrameSource | None = None
         self._is_cancelled = False
 
     def cancel(self) -> None:
         """Makes the thread end soon. May be called from any thread, and twice."""
         self._is_cancelled = True
-        call = self._call
-        if call is not None:
-            call.cancel()
+        source = self._source
+        if source is not None:
+            source.cancel()
 
     def run(self) -> None:
         """Receives until the end, a cancel, or an error that no other server can mend."""
@@ -60,32 +61,37 @@ class Lane(threading.Thread):
         connection = self._failover.connection
         with connection.open_channel() as channel:
             request = wire_request(self._options, self._position, self._versions, self._lane)
-            self._call = call = connection.stream_batches(channel, request)
+            self._source = source = open_frames(connection, channel, request)
             try:
                 if not self._is_cancelled:
-                    self._read_frames(call)
+                    self._read_frames(source)
+            except SharingRefusedError:
+                # Then over the socket.
+                connection.may_share_memory = False
+                return
             finally:
                 # Also when the reader stopped early: frees what the server holds for this stream.
-                call.cancel()
+                source.cancel()
                 # A call that is deleted only as the interpreter ends may wait for a lock of gRPC's thread, which has stopped by then.
-                self._call = None
+                self._source = None
         if not (self._is_cancelled or self._is_at_end()):
             raise MillraceError(
                 "ERR_UNAVAILABLE", f"server {connection.server} ended the stream early", is_retryable=True
             )
 
-    def _read_frames(self, call: Iterable[bytes]) -> None:
+    def _read_frames(self, frames: Iterable[Frame]) -> None:
         digest = IdDigest()
         part: Part | None = None
-        for message in call:
-            frame = read_frame(message)
+        for frame in frames:
             if part is None:
                 batch = self._assembly.claim(self._number)
                 if batch is None:
                     return
                 first_row = self._lane * self._num_rows
                 part = Part(batch, slice(first_row, first_row + self._num_rows), self._position)
-            if part.take(frame):
+            is_whole = part.take(frame)
+            frame.taken()
+            if is_whole:
                 digest.add(part.valid_ids())
                 self._finish(frame, digest)
                 if frame.header.is_last_step:

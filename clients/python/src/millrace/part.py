@@ -37,7 +37,7 @@ class Part:
 
         Raises ERR_VERIFICATION when it is not the frame that has to follow.
         """
-        header, pixels = frame
+        header, pixels, _ = frame
         taken, count = len(self._ids), len(header.ids)
         fits = (
             (header.epoch, header.step) == self._position

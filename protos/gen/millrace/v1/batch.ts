@@ -10,9 +10,11 @@ import {
   type CallOptions,
   type ChannelCredentials,
   Client,
+  type ClientDuplexStream,
   type ClientOptions,
   type ClientReadableStream,
   type ClientUnaryCall,
+  type handleBidiStreamingCall,
   type handleServerStreamingCall,
   type handleUnaryCall,
   makeGenericClientConstructor,
@@ -364,6 +366,40 @@ export interface BatchFrame {
   mix: MixPlan[];
   /** Samples one after the other, each `sample_shape` long. Last, so that header and pixels are one buffer. */
   pixels: Buffer;
+}
+
+export interface StreamSharedBatchesRequest {
+  /** In the first message alone. */
+  open:
+    | StreamBatchesRequest
+    | undefined;
+  /** Frames that were copied since the last message: the oldest ones that were not. Their memory may be written again. */
+  numTaken: number;
+}
+
+export interface SharedFrame {
+  /** In the first message, which has nothing else. */
+  memory:
+    | SharedMemory
+    | undefined;
+  /**
+   * An encoded BatchFrame without its pixels, and where it lies in the memory. It must still be there when the pixels have been copied:
+   * a server that holds a trainer for dead writes its memory again, that first.
+   */
+  header: Buffer;
+  headerAt: number;
+  /** Where the pixels lie, and how many bytes they are. */
+  pixelsAt: number;
+  numPixelBytes: number;
+}
+
+/** A file without a name, which ends with the last process that has it. */
+export interface SharedMemory {
+  /** What to open, for reading: a descriptor of the server's under /proc, and so for the same user and the same container alone. */
+  path: string;
+  numBytes: number;
+  /** What the file begins with, so that another process's of the same number is not taken for it. */
+  nonce: Buffer;
 }
 
 /** How one sample is mixed with its partner. */
@@ -2503,6 +2539,259 @@ export const BatchFrame: MessageFns<BatchFrame> = {
   },
 };
 
+function createBaseStreamSharedBatchesRequest(): StreamSharedBatchesRequest {
+  return { open: undefined, numTaken: 0 };
+}
+
+export const StreamSharedBatchesRequest: MessageFns<StreamSharedBatchesRequest> = {
+  encode(message: StreamSharedBatchesRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.open !== undefined) {
+      StreamBatchesRequest.encode(message.open, writer.uint32(10).fork()).join();
+    }
+    if (message.numTaken !== 0) {
+      writer.uint32(16).uint32(message.numTaken);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): StreamSharedBatchesRequest {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseStreamSharedBatchesRequest();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.open = StreamBatchesRequest.decode(reader, reader.uint32());
+            continue;
+          }
+          case 2: {
+            if (tag !== 16) {
+              break;
+            }
+
+            message.numTaken = reader.uint32();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create(base?: DeepPartial<StreamSharedBatchesRequest>): StreamSharedBatchesRequest {
+    return StreamSharedBatchesRequest.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<StreamSharedBatchesRequest>): StreamSharedBatchesRequest {
+    const message = createBaseStreamSharedBatchesRequest();
+    message.open = (object.open !== undefined && object.open !== null)
+      ? StreamBatchesRequest.fromPartial(object.open)
+      : undefined;
+    message.numTaken = object.numTaken ?? 0;
+    return message;
+  },
+};
+
+function createBaseSharedFrame(): SharedFrame {
+  return { memory: undefined, header: Buffer.alloc(0), headerAt: 0, pixelsAt: 0, numPixelBytes: 0 };
+}
+
+export const SharedFrame: MessageFns<SharedFrame> = {
+  encode(message: SharedFrame, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.memory !== undefined) {
+      SharedMemory.encode(message.memory, writer.uint32(10).fork()).join();
+    }
+    if (message.header.length !== 0) {
+      writer.uint32(18).bytes(message.header);
+    }
+    if (message.headerAt !== 0) {
+      writer.uint32(24).uint64(message.headerAt);
+    }
+    if (message.pixelsAt !== 0) {
+      writer.uint32(32).uint64(message.pixelsAt);
+    }
+    if (message.numPixelBytes !== 0) {
+      writer.uint32(40).uint64(message.numPixelBytes);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): SharedFrame {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseSharedFrame();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.memory = SharedMemory.decode(reader, reader.uint32());
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.header = Buffer.from(reader.bytes());
+            continue;
+          }
+          case 3: {
+            if (tag !== 24) {
+              break;
+            }
+
+            message.headerAt = longToNumber(reader.uint64());
+            continue;
+          }
+          case 4: {
+            if (tag !== 32) {
+              break;
+            }
+
+            message.pixelsAt = longToNumber(reader.uint64());
+            continue;
+          }
+          case 5: {
+            if (tag !== 40) {
+              break;
+            }
+
+            message.numPixelBytes = longToNumber(reader.uint64());
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create(base?: DeepPartial<SharedFrame>): SharedFrame {
+    return SharedFrame.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<SharedFrame>): SharedFrame {
+    const message = createBaseSharedFrame();
+    message.memory = (object.memory !== undefined && object.memory !== null)
+      ? SharedMemory.fromPartial(object.memory)
+      : undefined;
+    message.header = object.header ?? Buffer.alloc(0);
+    message.headerAt = object.headerAt ?? 0;
+    message.pixelsAt = object.pixelsAt ?? 0;
+    message.numPixelBytes = object.numPixelBytes ?? 0;
+    return message;
+  },
+};
+
+function createBaseSharedMemory(): SharedMemory {
+  return { path: "", numBytes: 0, nonce: Buffer.alloc(0) };
+}
+
+export const SharedMemory: MessageFns<SharedMemory> = {
+  encode(message: SharedMemory, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.path !== "") {
+      writer.uint32(10).string(message.path);
+    }
+    if (message.numBytes !== 0) {
+      writer.uint32(16).uint64(message.numBytes);
+    }
+    if (message.nonce.length !== 0) {
+      writer.uint32(26).bytes(message.nonce);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): SharedMemory {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseSharedMemory();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.path = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 16) {
+              break;
+            }
+
+            message.numBytes = longToNumber(reader.uint64());
+            continue;
+          }
+          case 3: {
+            if (tag !== 26) {
+              break;
+            }
+
+            message.nonce = Buffer.from(reader.bytes());
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create(base?: DeepPartial<SharedMemory>): SharedMemory {
+    return SharedMemory.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<SharedMemory>): SharedMemory {
+    const message = createBaseSharedMemory();
+    message.path = object.path ?? "";
+    message.numBytes = object.numBytes ?? 0;
+    message.nonce = object.nonce ?? Buffer.alloc(0);
+    return message;
+  },
+};
+
 function createBaseMixPlan(): MixPlan {
   return { ownShare: 0, top: 0, left: 0, bottom: 0, right: 0 };
 }
@@ -3331,6 +3620,21 @@ export const BatchServiceService = {
     responseSerialize: (value: BatchFrame): Buffer => Buffer.from(BatchFrame.encode(value).finish()),
     responseDeserialize: (value: Buffer): BatchFrame => BatchFrame.decode(value),
   },
+  /**
+   * StreamBatches for a trainer on the server's machine, which copies the pixels out of the server's memory. Its first message asks,
+   * the others say how many frames it has taken; the first answer tells where the memory is. A trainer that cannot open it asks
+   * StreamBatches. UNIMPLEMENTED: the server shares no memory; else as StreamBatches.
+   */
+  streamSharedBatches: {
+    path: "/millrace.v1.BatchService/StreamSharedBatches" as const,
+    requestStream: true as const,
+    responseStream: true as const,
+    requestSerialize: (value: StreamSharedBatchesRequest): Buffer =>
+      Buffer.from(StreamSharedBatchesRequest.encode(value).finish()),
+    requestDeserialize: (value: Buffer): StreamSharedBatchesRequest => StreamSharedBatchesRequest.decode(value),
+    responseSerialize: (value: SharedFrame): Buffer => Buffer.from(SharedFrame.encode(value).finish()),
+    responseDeserialize: (value: Buffer): SharedFrame => SharedFrame.decode(value),
+  },
   /** What the server is doing now. */
   getStatus: {
     path: "/millrace.v1.BatchService/GetStatus" as const,
@@ -3354,6 +3658,12 @@ export interface BatchServiceServer extends UntypedServiceImplementation {
    * is at another version; DATA_LOSS: a shard is corrupt; UNAVAILABLE: the server is draining, go on elsewhere.
    */
   streamBatches: handleServerStreamingCall<StreamBatchesRequest, BatchFrame>;
+  /**
+   * StreamBatches for a trainer on the server's machine, which copies the pixels out of the server's memory. Its first message asks,
+   * the others say how many frames it has taken; the first answer tells where the memory is. A trainer that cannot open it asks
+   * StreamBatches. UNIMPLEMENTED: the server shares no memory; else as StreamBatches.
+   */
+  streamSharedBatches: handleBidiStreamingCall<StreamSharedBatchesRequest, SharedFrame>;
   /** What the server is doing now. */
   getStatus: handleUnaryCall<GetStatusRequest, GetStatusResponse>;
 }
@@ -3402,6 +3712,17 @@ export interface BatchServiceClient extends Client {
     metadata?: Metadata,
     options?: Partial<CallOptions>,
   ): ClientReadableStream<BatchFrame>;
+  /**
+   * StreamBatches for a trainer on the server's machine, which copies the pixels out of the server's memory. Its first message asks,
+   * the others say how many frames it has taken; the first answer tells where the memory is. A trainer that cannot open it asks
+   * StreamBatches. UNIMPLEMENTED: the server shares no memory; else as StreamBatches.
+   */
+  streamSharedBatches(): ClientDuplexStream<StreamSharedBatchesRequest, SharedFrame>;
+  streamSharedBatches(options: Partial<CallOptions>): ClientDuplexStream<StreamSharedBatchesRequest, SharedFrame>;
+  streamSharedBatches(
+    metadata: Metadata,
+    options?: Partial<CallOptions>,
+  ): ClientDuplexStream<StreamSharedBatchesRequest, SharedFrame>;
   /** What the server is doing now. */
   getStatus(
     request: GetStatusRequest,

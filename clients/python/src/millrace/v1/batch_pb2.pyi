@@ -348,6 +348,38 @@ class BatchFrame(_message.Message):
     pixels: bytes
     def __init__(self, epoch: _Optional[int] = ..., step: _Optional[int] = ..., first_sample: _Optional[int] = ..., batch_size: _Optional[int] = ..., is_last_step: bool = ..., sample_shape: _Optional[_Iterable[int]] = ..., ids: _Optional[_Iterable[int]] = ..., labels: _Optional[_Iterable[int]] = ..., crop_y: _Optional[_Iterable[int]] = ..., crop_x: _Optional[_Iterable[int]] = ..., crop_height: _Optional[_Iterable[int]] = ..., crop_width: _Optional[_Iterable[int]] = ..., flags: _Optional[bytes] = ..., epoch_digest: _Optional[str] = ..., mix: _Optional[_Iterable[_Union[MixPlan, _Mapping]]] = ..., pixels: _Optional[bytes] = ...) -> None: ...
 
+class StreamSharedBatchesRequest(_message.Message):
+    __slots__ = ("open", "num_taken")
+    OPEN_FIELD_NUMBER: _ClassVar[int]
+    NUM_TAKEN_FIELD_NUMBER: _ClassVar[int]
+    open: StreamBatchesRequest
+    num_taken: int
+    def __init__(self, open: _Optional[_Union[StreamBatchesRequest, _Mapping]] = ..., num_taken: _Optional[int] = ...) -> None: ...
+
+class SharedFrame(_message.Message):
+    __slots__ = ("memory", "header", "header_at", "pixels_at", "num_pixel_bytes")
+    MEMORY_FIELD_NUMBER: _ClassVar[int]
+    HEADER_FIELD_NUMBER: _ClassVar[int]
+    HEADER_AT_FIELD_NUMBER: _ClassVar[int]
+    PIXELS_AT_FIELD_NUMBER: _ClassVar[int]
+    NUM_PIXEL_BYTES_FIELD_NUMBER: _ClassVar[int]
+    memory: SharedMemory
+    header: bytes
+    header_at: int
+    pixels_at: int
+    num_pixel_bytes: int
+    def __init__(self, memory: _Optional[_Union[SharedMemory, _Mapping]] = ..., header: _Optional[bytes] = ..., header_at: _Optional[int] = ..., pixels_at: _Optional[int] = ..., num_pixel_bytes: _Optional[int] = ...) -> None: ...
+
+class SharedMemory(_message.Message):
+    __slots__ = ("path", "num_bytes", "nonce")
+    PATH_FIELD_NUMBER: _ClassVar[int]
+    NUM_BYTES_FIELD_NUMBER: _ClassVar[int]
+    NONCE_FIELD_NUMBER: _ClassVar[int]
+    path: str
+    num_bytes: int
+    nonce: bytes
+    def __init__(self, path: _Optional[str] = ..., num_bytes: _Optional[int] = ..., nonce: _Optional[bytes] = ...) -> None: ...
+
 class MixPlan(_message.Message):
     __slots__ = ("own_share", "top", "left", "bottom", "right")
     OWN_SHARE_FIELD_NUMBER: _ClassVar[int]
