@@ -127,6 +127,8 @@ async function prepareSplit(
       conversionOf(settings, split, pool, () => true),
     );
     const manifest = await finishSplit(name, plan, folder, converted.records);
+    // The workers of a run that was killed just before this one may only be gone by now.
+    await sweepTemporaries(folder);
     await removeConversionFiles(folder, manifest);
     return await describe(folder, manifest, converted);
   } finally {
