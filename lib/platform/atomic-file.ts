@@ -2,6 +2,7 @@
  * Work is committed by rename: a product is written beside its place, flushed, and renamed into it. What exists is whole.
  */
 import { randomUUID } from 'node:crypto';
+import { readFileSync } from 'node:fs';
 import { open, readdir, rename, rm } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
 import { codeOf, messageOf, MillraceError } from '../core/errors.js';
@@ -58,13 +59,22 @@ export async function sweepTemporaries(folder: string): Promise<void> {
   }
 }
 
-/** Whether a process of this machine is running. */
+/**
+ * Whether a process of this machine is running: not one that has ended and that its parent, in a container perhaps one that asks after
+ * nobody, has not taken leave of.
+ */
 export function isProcessAlive(pid: number): boolean {
   try {
     process.kill(pid, 0);
-    return true;
   } catch (error) {
     return codeOf(error) === 'EPERM';
+  }
+  try {
+    // The state is the first field after the program's name, which may hold anything.
+    return !/\) [ZX] [^)]*$/.test(readFileSync(`/proc/${pid}/stat`, 'latin1'));
+  } catch {
+    // No Linux; or it has ended in between, which the next one who asks will see.
+    return true;
   }
 }
 
