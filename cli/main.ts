@@ -1,8 +1,9 @@
 #!/usr/bin/env node
 /** The one program, `millrace`: a file a command in `commands/`. */
 import { Command, CommanderError } from 'commander';
-import { EXIT_FAILED, EXIT_USAGE } from './exit-codes.js';
+import { EXIT_FAILED, EXIT_UNREAD, EXIT_USAGE } from './exit-codes.js';
 import { printError } from './command.js';
+import { codeOf } from '../lib/core/errors.js';
 import { packageVersion } from '../lib/platform/package-root.js';
 
 /** In the order of the help. Only the one that is asked for is loaded: all of them together take half a second. */
@@ -23,6 +24,13 @@ const COMMANDS: Readonly<Record<string, () => Promise<(program: Command) => void
   'compute-image-mean': async () => (await import('./commands/compute-image-mean.js')).addComputeImageMeanCommand,
   'archive-server': async () => (await import('./commands/archive-server.js')).addArchiveServerCommand,
 };
+
+for (const stream of [process.stdout, process.stderr]) {
+  stream.on('error', (error) => {
+    if (codeOf(error) !== 'EPIPE') throw error;
+    process.exit(EXIT_UNREAD);
+  });
+}
 
 const program = new Command('millrace')
   .description('Fetch image datasets, turn them into LMDB shards, stream shuffled batches to trainers elsewhere.')

@@ -1,8 +1,9 @@
 import assert from 'node:assert/strict';
+import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { lastJsonLine, millrace, startMillrace } from '../fixtures/cli.js';
+import { lastJsonLine, MAIN, millrace, startMillrace } from '../fixtures/cli.js';
 import { makeSplit } from '../fixtures/split.js';
 import { temporaryFolder } from '../fixtures/temporary-folder.js';
 
@@ -37,6 +38,15 @@ describe('the program millrace', () => {
       assert.match(stdout, new RegExp(`Examples:\n {2}\\$ millrace ${command}`));
     });
   }
+
+  it('ends without a word when nobody reads what it says', async () => {
+    const child = spawn(process.execPath, [MAIN, 'catalog', 'ilsvrc2012']);
+    child.stdout.destroy();
+    let stderr = '';
+    child.stderr.on('data', (chunk: Buffer) => (stderr += chunk.toString()));
+    const [code] = (await once(child, 'close')) as [number | null];
+    assert.deepEqual({ code, stderr }, { code: 141, stderr: '' });
+  });
 
   for (const [what, args, code, said] of [
     ['an unknown command', ['fetch'], 2, /unknown command 'fetch'/],
