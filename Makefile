@@ -20,7 +20,7 @@ RUFF_SCOPE := --config pyproject.toml . ../../examples ../../bench/python
 SOURCES := $(shell find lib services workers cli bench test protos/gen -name '*.ts' 2>/dev/null)
 
 .PHONY: help run test build lint proto bench bench-serve bench-download bench-train clean setup tools python-tools turbojpeg coverage native-cpu native-gpu \
-	swiftshader bench-python bench-prepare bench-prepare-memory
+	swiftshader bench-python bench-prepare bench-prepare-memory bench-serve-soak
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-20s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -61,6 +61,9 @@ bench: build ## benchmarks of order, pixels and serving, into bench/results/
 
 bench-serve: build tools ## serving: the kernel, the whole way, shared batches, JPEG records
 	@node dist/bench/main.js serve-kernel serve serve-shared serve-jpeg
+
+bench-serve-soak: build ## a server through 200 epochs, while other clients come and vanish (about three minutes)
+	@node dist/bench/main.js serve-soak
 
 bench-download: build ## the downloader beside curl, wget and aria2c (about ten minutes)
 	$(call need,curl,curl)

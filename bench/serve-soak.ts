@@ -1,5 +1,5 @@
 /** A trainer that goes through many epochs while others come and vanish: what the server holds in the end, beside the beginning. */
-import { fork } from 'node:child_process';
+import { fork, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -11,11 +11,11 @@ import { usageOf, type ServeBenchReady, type ServeBenchUsage } from './serve-ben
 
 /** `MILLRACE_SOAK_EPOCHS` is for a short try. */
 const NUM_EPOCHS = Number(process.env['MILLRACE_SOAK_EPOCHS'] ?? 200);
-const NUM_SAMPLES = 200;
-const BATCH_SIZE = 50;
+const NUM_SAMPLES = 4000;
+const BATCH_SIZE = 100;
 const ABORTS_PER_MINUTE = 50;
-/** The first epochs fill the memory for batches; what comes after has to stay. */
-const WARM_UP_EPOCHS = Math.ceil(NUM_EPOCHS / 5);
+/** What the server holds is looked at so often. The first epochs fill the memory for batches; what comes after has to stay. */
+const LOOK_EPOCHS = Math.ceil(NUM_EPOCHS / 5);
 
 const STREAM = {
   ...{ dataset: 'bench', split: 'train', batchSize: BATCH_SIZE, seed: 1, prefetchBytes: 0 },
@@ -31,24 +31,21 @@ export async function benchServeSoak(): Promise<void> {
     const aborting = abortOften(address, ended.signal);
     const client = connect({ servers: [address] });
     let numImages = 0;
-    let begin: ServeBenchUsage | undefined;
+    const looks: { readonly when: string; readonly usage: ServeBenchUsage }[] = [];
+    const look = async (when: string): Promise<void> => {
+      looks.push({ when, usage: await usageOf(child) });
+    };
     const beganAtMs = performance.now();
     for await (const { ids, epoch, isLastStep } of client.stream({ ...STREAM, epochs: NUM_EPOCHS })) {
       numImages += ids.length;
-      if (isLastStep && epoch + 1 === WARM_UP_EPOCHS) begin = await usageOf(child);
+      if (isLastStep && (epoch + 1) % LOOK_EPOCHS === 0) await look(`after ${epoch + 1} epochs`);
     }
     const seconds = (performance.now() - beganAtMs) / 1000;
-    const end = await usageOf(child);
     client.close();
     ended.abort();
     const numAborts = await aborting;
-    const after = await settledUsage(child, begin);
-    const row = (what: string, usage: ServeBenchUsage | undefined): (string | number)[] => [
-      what,
-      ((usage?.memoryBytes ?? 0) / 2 ** 20).toFixed(0),
-      usage?.numDescriptors ?? 0,
-      usage?.numThreads ?? 0,
-    ];
+    await settle(child, looks[0]?.usage.numDescriptors ?? 0);
+    await look('with all clients gone');
     publish({
       name: 'serve-soak',
       title: 'A server in the long run',
@@ -57,7 +54,12 @@ export async function benchServeSoak(): Promise<void> {
         `connected (${ABORTS_PER_MINUTE} a minute), took one to three batches and vanished without a word. The server's process; the batches' memory is part of it.`,
       ],
       columns: ['when', 'resident MiB', 'descriptors', 'threads'],
-      rows: [row(`after ${WARM_UP_EPOCHS} epochs`, begin), row('at the end', end), row('with all clients gone', after)],
+      rows: looks.map(({ when, usage }) => [
+        when,
+        (usage.memoryBytes / 2 ** 20).toFixed(0),
+        usage.numDescriptors,
+        usage.numThreads,
+      ]),
     });
   } finally {
     child.kill();
@@ -83,14 +85,10 @@ async function abortOften(address: string, signal: AbortSignal): Promise<number>
   return numAborts;
 }
 
-/** What the server holds once it has noticed that its clients are gone. */
-async function settledUsage(
-  child: Parameters<typeof usageOf>[0],
-  begin: ServeBenchUsage | undefined,
-): Promise<ServeBenchUsage> {
-  for (let tries = 0; ; tries++) {
-    const usage = await usageOf(child);
-    if (tries === 50 || usage.numDescriptors <= (begin?.numDescriptors ?? 0)) return usage;
+/** Until the server has noticed that its clients are gone. */
+async function settle(child: ChildProcess, numDescriptors: number): Promise<void> {
+  for (let tries = 0; tries < 50; tries++) {
+    if ((await usageOf(child)).numDescriptors <= numDescriptors) return;
     await sleep(100);
   }
 }
