@@ -167,7 +167,7 @@ endef
 
 setup: node_modules/.stamp ## install everything that running needs
 
-node_modules/.stamp: package.json package-lock.json
+node_modules/.stamp: package.json package-lock.json native/patch-lmdb.js
 	@command -v node >/dev/null 2>&1 || { echo 'missing: Node.js 20.19 or newer; see https://nodejs.org' >&2; exit 1; }
 	@node -e "const [a, b] = process.versions.node.split('.').map(Number); if (a < 20 || (a === 20 && b < 19)) \
 		{ console.error('missing: Node.js 20.19 or newer; this is ' + process.version); process.exit(1); }"
@@ -175,6 +175,7 @@ node_modules/.stamp: package.json package-lock.json
 	$(call need,python3,python3)
 	npm ci --ignore-scripts --no-audit --no-fund
 # Caffe and every other LMDB tool read data format v1; the prebuilt library writes v2.
+	node native/patch-lmdb.js
 	LMDB_DATA_V1=true npm_config_build_from_source=true $(NODE_HEADERS) npm rebuild lmdb 2>/dev/null
 	@touch $@
 

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
-import { mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { mkdirSync, readdirSync, readFileSync, readlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { encodeRawDatum } from '../../../../lib/shards/datum.js';
 import { openShard } from '../../../../lib/shards/shard-reader.js';
@@ -41,6 +41,25 @@ describe('shard', () => {
 
   it('is the same file each time it is made', async () => {
     assert.deepEqual(await writeShard(join(folder.path, 'again')), facts);
+  });
+
+  it('is open no longer once it is written', async function () {
+    if (process.platform !== 'linux') this.skip();
+    const other = join(folder.path, 'closed');
+    await writeShard(other, 3);
+    const links = readdirSync('/proc/self/fd').map((descriptor) => {
+      try {
+        return readlinkSync(`/proc/self/fd/${descriptor}`);
+      } catch {
+        // The one that the folder itself was read by.
+        return '';
+      }
+    });
+    assert.ok(links.length > 1);
+    assert.deepEqual(
+      [...links, ...readFileSync('/proc/self/maps', 'utf8').split('\n')].filter((line) => line.includes(other)),
+      [],
+    );
   });
 
   it('reads back in any order, to the last bit', async () => {
