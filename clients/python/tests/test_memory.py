@@ -1,5 +1,8 @@
 import gc
 import itertools
+import subprocess
+import sys
+import textwrap
 
 import numpy as np
 from conftest import SIDE
@@ -52,3 +55,25 @@ def test_no_more_is_received_ahead_than_allowed(client):
         while len(made) < len(batches) + 4:
             pass
         assert len(made) <= len(batches) + 5
+
+
+def test_messages_come_into_memory_that_earlier_ones_have_left(server):
+    # A process of its own, in which nothing large was freed before.
+    code = """
+        import resource, sys, millrace
+
+        transform = millrace.Transform(crop_size=40, crop_mode="ten")
+        stream = millrace.connect(sys.argv[1]).stream("noise", "train", 200, epochs=60, transform=transform, prefetch_bytes=0)
+        num_bytes = 0
+        for batch in stream:
+            if batch.epoch >= 20:
+                num_bytes += batch.images.nbytes
+            else:
+                before = resource.getrusage(resource.RUSAGE_SELF).ru_minflt
+        faults = resource.getrusage(resource.RUSAGE_SELF).ru_minflt - before
+        print(faults / (num_bytes / resource.getpagesize()))
+    """
+    run = subprocess.run(
+        [sys.executable, "-c", textwrap.dedent(code), server.address], capture_output=True, text=True, check=True
+    )
+    assert float(run.stdout) < 0.25
