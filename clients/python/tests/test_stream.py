@@ -1,12 +1,14 @@
 import gc
 import subprocess
 import sys
+import threading
 
 import numpy as np
 import pytest
 from conftest import NUM_CLASSES, NUM_SAMPLES, SIDE, assert_same, fixture_pixels
 
 import millrace
+from millrace import frame, part
 from millrace.order.batch_plan import Order
 from millrace.order.draws import draw32, draw_below
 
@@ -92,6 +94,32 @@ def test_an_epoch_ends_as_asked(client, end_of_epoch, num_steps, num_valid, conn
     assert len(batches) == num_steps == stream.num_steps(0)
     assert sum(batch.is_valid.sum() for batch in batches) == num_valid
     assert [batch.is_last_step for batch in batches] == [False] * (num_steps - 1) + [True]
+
+
+def test_a_receiving_thread_runs_no_python_for_each_sample(client):
+    # While it does, the trainer's own Python waits.
+    def num_instructions(batch_size):
+        """Of Python, for the first frame, which has a whole batch."""
+        is_first, count = True, 0
+
+        def trace(caller, event, _):
+            nonlocal is_first, count
+            if caller.f_code.co_filename not in (frame.__file__, part.__file__):
+                return None
+            caller.f_trace_opcodes = True
+            is_first = is_first and caller.f_code.co_name != "valid_ids"
+            count += is_first and event == "opcode"
+            return trace
+
+        threading.settrace(trace)
+        with client.stream("noise", "train", batch_size, transform=AUGMENTED) as stream:
+            next(stream)
+        threading.settrace(None)
+        return count
+
+    few, many = num_instructions(3), num_instructions(203)
+    # Numbers of more bytes cost something; the smallest loop takes four instructions a sample.
+    assert 0 < many - few < 4 * 200
 
 
 def test_closing_ends_a_stream_and_its_threads(client):
