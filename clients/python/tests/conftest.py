@@ -154,7 +154,7 @@ def assert_all_same(got: Iterable[millrace.Batch], expected: Iterable[millrace.B
         assert_same(one, other)
 
 
-def stream_of(client: millrace.Client, connections: int = 1, epochs: int = 2) -> millrace.Stream:
+def stream_of(client: millrace.Client, connections: int = 1, epochs: int | None = 2) -> millrace.Stream:
     """Small batches, as few as possible ahead."""
     options = {"seed": 5, "epochs": epochs, "transform": AUGMENTED, "connections": connections, "prefetch_bytes": 0}
     return client.stream("noise", "train", 8, **options)
