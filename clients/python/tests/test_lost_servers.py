@@ -88,3 +88,15 @@ def test_closing_cuts_waits_for_a_dead_server_short(start_server: StartServer):
     consumer.join()
     assert ended == ["ERR_CLOSED"]
     assert lane_threads() == []
+
+
+def test_who_is_told_of_a_lost_server_may_close_the_stream(start_server: StartServer):
+    server = start_server()
+    client = millrace.connect(server.address, give_up_seconds=3600, on_reconnect=lambda _: client.close())
+    stream = stream_of(client, epochs=None)
+    next(stream)
+    server.kill()
+    with pytest.raises(millrace.MillraceError, match="this stream was closed") as caught:
+        for _ in stream:
+            pass
+    assert caught.value.code == "ERR_CLOSED"

@@ -140,3 +140,33 @@ def test_a_process_that_forks_before_it_streams_may_stream_in_its_children(serve
     )
     output, errors = process.communicate()
     assert output == "200\n200\n0\n", errors
+
+
+@pytest.mark.parametrize("thread", ["millrace-lane-0", "Thread-"], ids=["ours", "grpc"])
+def test_a_stream_ends_also_when_a_receiving_thread_collects_it_as_garbage(any_server, thread):
+    process = start_program(
+        """
+        import gc, sys, threading, millrace
+
+        is_garbage = threading.Event()
+
+        def collect(frame, event, _):
+            if is_garbage.is_set() and threading.current_thread().name.startswith(sys.argv[2]):
+                is_garbage.clear()
+                gc.collect()
+                print("collected", flush=True)
+
+        gc.disable()
+        threading.setprofile(collect)
+        stream = millrace.connect(sys.argv[1]).stream("noise", "train", 8, prefetch_bytes=100 << 20)
+        next(stream)
+        stream.itself = stream
+        del stream
+        is_garbage.set()
+        while any(thread.name.startswith("millrace-") for thread in threading.enumerate()):
+            pass
+        """,
+        any_server.address,
+        thread,
+    )
+    assert process.communicate() == ("collected\n", "")
