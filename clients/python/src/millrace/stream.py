@@ -86,13 +86,19 @@ class Stream(Iterator[Batch]):
         return self._options.order(self.samples_per_epoch).num_steps(epoch)
 
     def __next__(self) -> Batch:
-        """The next batch. Raises MillraceError when no server can serve it, ERR_CLOSED on a closed stream or in a forked process."""
+        """The next batch. Raises MillraceError when no server can serve it: another `next` then tries again; ERR_CLOSED on a closed
+        stream or in a forked process.
+        """
         refuse_after_fork()
         if self._is_closed:
             raise MillraceError("ERR_CLOSED", "this stream was closed; open another one with client.stream(…)")
         if self._receiver is None:
             self._receiver = self._start()
-        batch = self._receiver.assembly.take()
+        try:
+            batch = self._receiver.assembly.take()
+        except Exception:
+            self._halt()
+            raise
         if batch is None:
             if self._is_closed:
                 raise MillraceError("ERR_CLOSED", "this stream was closed while a batch was waited for")
