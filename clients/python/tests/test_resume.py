@@ -70,6 +70,14 @@ def test_a_state_of_another_run_is_refused(client, change, message):
         client.stream("noise", "train", **{**options, **change}).load_state_dict(state)
 
 
+@pytest.mark.parametrize("missing", ["format", "seed", "version", "global_batch_size", "step"])
+def test_what_is_no_state_is_refused(client, missing):
+    stream = client.stream("noise", "train", 24)
+    state = {name: value for name, value in stream.state_dict().items() if name != missing}
+    with pytest.raises(millrace.UsageError, match=r"state: expected what state_dict\(\) gave"):
+        stream.load_state_dict(state)
+
+
 def test_a_state_on_other_data_is_refused(client):
     stream = client.stream("noise", "train", 24)
     with pytest.raises(millrace.MillraceError, match="the run began on version f00") as caught:
