@@ -7,7 +7,7 @@ import subprocess
 import tarfile
 import tempfile
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
 import numpy as np
@@ -21,6 +21,7 @@ MAIN = REPOSITORY / "dist/cli/main.js"
 NUM_SAMPLES = 203
 SIDE = 40
 NUM_CLASSES = 5
+AUGMENTED = millrace.Transform(crop_size=24, mirror=True)
 
 
 def fixture_pixels(sample_id: int) -> np.ndarray:
@@ -145,3 +146,15 @@ def assert_same(got: millrace.Batch, expected: millrace.Batch) -> None:
     assert (got.epoch, got.step, got.is_last_step) == (expected.epoch, expected.step, expected.is_last_step)
     for name in ("images", "labels", "ids", "crop_y", "crop_x", "is_mirrored", "is_valid"):
         np.testing.assert_array_equal(getattr(got, name), getattr(expected, name), err_msg=name)
+
+
+def assert_all_same(got: Iterable[millrace.Batch], expected: Iterable[millrace.Batch]) -> None:
+    """As many, and each to the last bit."""
+    for one, other in zip(got, expected, strict=True):
+        assert_same(one, other)
+
+
+def stream_of(client: millrace.Client, connections: int = 1, epochs: int | None = 2) -> millrace.Stream:
+    """Small batches, as few as possible ahead."""
+    options = {"seed": 5, "epochs": epochs, "transform": AUGMENTED, "connections": connections, "prefetch_bytes": 0}
+    return client.stream("noise", "train", 8, **options)

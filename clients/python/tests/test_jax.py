@@ -1,13 +1,11 @@
 import os
-import subprocess
-import sys
-import textwrap
 from dataclasses import replace
 
 import jax.numpy as jnp
 import numpy as np
 import pytest
 from conftest import NUM_SAMPLES
+from program import run_program
 
 import millrace
 from millrace.jax import BatchStream
@@ -89,13 +87,8 @@ def test_a_batch_is_sharded_over_the_devices(server):
         except millrace.UsageError as error:
             print(error)
     """
-    run = subprocess.run(
-        [sys.executable, "-c", textwrap.dedent(code), server.address],
-        env={**os.environ, "XLA_FLAGS": "--xla_force_host_platform_device_count=4", "JAX_PLATFORMS": "cpu"},
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+    environment = {**os.environ, "XLA_FLAGS": "--xla_force_host_platform_device_count=4", "JAX_PLATFORMS": "cpu"}
+    run = run_program(code, server.address, env=environment)
     assert run.stdout == "batch_size: transform.mixing needs an even number of samples a device, got 4 for 4\n", (
         run.stderr
     )

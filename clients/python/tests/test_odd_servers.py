@@ -4,7 +4,7 @@ import itertools
 
 import numpy as np
 import pytest
-from conftest import assert_same
+from conftest import assert_all_same
 from odd_server import frames, odd_server
 
 import millrace
@@ -54,8 +54,7 @@ def test_frames_that_do_not_follow_are_refused(server, change):
         assert "a frame that does not follow" in str(caught.value)
         # Another server mends it.
         with millrace.connect([address, server.address]) as client, millrace.connect(server.address) as direct:
-            for got, expected in zip(client.stream(**OPTIONS), direct.stream(**OPTIONS), strict=True):
-                assert_same(got, expected)
+            assert_all_same(client.stream(**OPTIONS), direct.stream(**OPTIONS))
 
 
 def test_streams_that_are_cut_again_and_again_come_to_their_end(server):
@@ -72,8 +71,7 @@ def test_streams_that_are_cut_again_and_again_come_to_their_end(server):
         millrace.connect([one, other], on_reconnect=reconnects.append) as client,
         millrace.connect(server.address) as direct,
     ):
-        for got, expected in zip(stream(client, 2), stream(direct, 1), strict=True):
-            assert_same(got, expected)
+        assert_all_same(stream(client, 2), stream(direct, 1))
     assert {event.server for event in reconnects} == {one, other}
     assert all("ended the stream early" in event.reason for event in reconnects)
 

@@ -2,9 +2,9 @@
 
 import subprocess
 import sys
-import textwrap
 
 from conftest import NUM_SAMPLES, REPOSITORY, SIDE
+from program import run_program
 
 CLIENT = """
     import sys
@@ -35,10 +35,5 @@ def test_stubs_made_from_the_protos_alone_are_served(server, tmp_path):
     subprocess.run(
         [*protoc, f"--python_out={tmp_path}", f"--grpc_python_out={tmp_path}", "millrace/v1/batch.proto"], check=True
     )
-    run = subprocess.run(
-        [sys.executable, "-c", textwrap.dedent(CLIENT), server.address, str(tmp_path)],
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+    run = run_program(CLIENT, server.address, str(tmp_path))
     assert (run.stdout, run.returncode) == (f"{NUM_SAMPLES} {SIDE}\n", 0), run.stderr

@@ -1,43 +1,26 @@
 """A trainer on the server's machine: over a socket in the file system, with pixels out of the server's memory where that can be had."""
 
 import itertools
-import subprocess
-import sys
 import tempfile
-import textwrap
 from pathlib import Path
 
 import grpc
 import pytest
-from conftest import Server, StartServer, assert_same, run_millrace
+from conftest import Server, StartServer, assert_all_same, run_millrace, stream_of
 from odd_server import odd_server
+from program import start_program
 
 import millrace
 from millrace import shared_frames
 from millrace.v1 import batch_pb2 as pb
 
-TRANSFORM = millrace.Transform(crop_size=24, mirror=True)
 NUM_EPOCHS = 20
-
-
-def stream_of(client, connections=1, **options):
-    return client.stream(
-        "noise",
-        "train",
-        8,
-        seed=5,
-        epochs=NUM_EPOCHS,
-        transform=TRANSFORM,
-        connections=connections,
-        prefetch_bytes=0,
-        **options,
-    )
 
 
 @pytest.fixture(scope="module")
 def expected(server):
     with millrace.connect(server.address) as client:
-        return list(stream_of(client))
+        return list(stream_of(client, epochs=NUM_EPOCHS))
 
 
 @pytest.fixture
@@ -66,11 +49,6 @@ def is_shared_while(stream) -> bool:
     return is_memory_shared()
 
 
-def assert_all_same(got, expected):
-    for one, other in zip(got, expected, strict=True):
-        assert_same(one, other)
-
-
 @pytest.mark.parametrize("connections", [1, 2])
 @pytest.mark.parametrize("dtype", ["uint8", "float32"])
 def test_batches_out_of_its_memory_are_those_of_the_wire(server, unix_server, connections, dtype):
@@ -92,8 +70,8 @@ def test_where_the_memory_cannot_be_opened_pixels_come_over_the_socket(unix_serv
     monkeypatch.setattr(shared_frames, "_open_memory", refuse)
     reconnects = []
     with millrace.connect(unix_server.address, on_reconnect=reconnects.append) as client:
-        assert not is_shared_while(stream_of(client))
-        assert_all_same(stream_of(client, connections=2), expected)
+        assert not is_shared_while(stream_of(client, epochs=NUM_EPOCHS))
+        assert_all_same(stream_of(client, 2, NUM_EPOCHS), expected)
     assert reconnects == []
 
 
@@ -106,14 +84,14 @@ def test_the_memory_of_another_process_is_not_taken_for_it(unix_server, socket, 
             yield message if frame is None else frame.SerializeToString()
 
     with odd_server(unix_server.address, other_nonce, socket) as address, millrace.connect(address) as client:
-        assert not is_shared_while(stream_of(client))
-        assert_all_same(stream_of(client), expected)
+        assert not is_shared_while(stream_of(client, epochs=NUM_EPOCHS))
+        assert_all_same(stream_of(client, epochs=NUM_EPOCHS), expected)
 
 
 def test_a_server_that_shares_no_memory_sends_pixels(server, expected):
     with millrace.connect(server.address) as client:
         client._connections[0].may_share_memory = True
-        assert_all_same(stream_of(client), expected)
+        assert_all_same(stream_of(client, epochs=NUM_EPOCHS), expected)
         assert not client._connections[0].may_share_memory
 
 
@@ -132,7 +110,7 @@ def test_a_frame_that_was_written_again_while_it_was_read_is_asked_for_again(uni
         odd_server(unix_server.address, move_the_header, socket) as address,
         millrace.connect(address, on_reconnect=reconnects.append) as client,
     ):
-        assert_all_same(stream_of(client), expected)
+        assert_all_same(stream_of(client, epochs=NUM_EPOCHS), expected)
     assert "took its memory back while it was read" in reconnects[0].reason
 
 
@@ -141,7 +119,7 @@ def test_a_server_killed_loses_nothing_and_leaves_nothing(start_server: StartSer
     first, second = start_server("--listen", socket), start_server("--listen", f"{socket}-2")
     reconnects = []
     with millrace.connect([first.address, second.address], on_reconnect=reconnects.append) as client:
-        stream = stream_of(client, connections)
+        stream = stream_of(client, connections, NUM_EPOCHS)
         got = list(itertools.islice(stream, 13))
         assert is_memory_shared()
         first.kill()
@@ -171,20 +149,14 @@ def test_a_trainer_killed_gives_its_memory_back(unix_server, expected):
         print("memfd:millrace" in open("/proc/self/maps").read(), flush=True)
         sys.stdin.read()
     """
-    trainer = subprocess.Popen(
-        [sys.executable, "-c", textwrap.dedent(code), unix_server.address],
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        text=True,
-    )
-    with trainer:
+    with start_program(code, unix_server.address) as trainer:
         assert trainer.stdout.readline() == "True\n"
         assert num_streams(unix_server) == 8
         trainer.kill()
     while num_streams(unix_server) > 0:
         pass
     with millrace.connect(unix_server.address) as client:
-        assert_all_same(stream_of(client), expected)
+        assert_all_same(stream_of(client, epochs=NUM_EPOCHS), expected)
 
 
 def test_streams_out_of_memory_count_for_a_token(start_server: StartServer, socket, tmp_path):
@@ -192,8 +164,8 @@ def test_streams_out_of_memory_count_for_a_token(start_server: StartServer, sock
     token = run_millrace("token", "new", "trainer", "--tokens", str(tokens), "--streams", "1").strip()
     server = start_server("--listen", socket, "--tokens", str(tokens))
     with millrace.connect(server.address, token=token, give_up_seconds=0) as client:
-        kept = stream_of(client)
+        kept = stream_of(client, epochs=NUM_EPOCHS)
         assert is_shared_while(kept)
         with pytest.raises(millrace.MillraceError, match="streams=1"):
-            next(stream_of(client))
+            next(stream_of(client, epochs=NUM_EPOCHS))
         kept.close()

@@ -1,16 +1,15 @@
 import gc
-import subprocess
-import sys
+import threading
 
 import numpy as np
 import pytest
-from conftest import NUM_CLASSES, NUM_SAMPLES, SIDE, assert_same, fixture_pixels
+from conftest import AUGMENTED, NUM_CLASSES, NUM_SAMPLES, SIDE, assert_all_same, fixture_pixels
+from program import run_program
 
 import millrace
+from millrace import frame, part
 from millrace.order.batch_plan import Order
 from millrace.order.draws import draw32, draw_below
-
-AUGMENTED = millrace.Transform(crop_size=24, mirror=True)
 
 
 def expected_pixels(sample_id, y, x, mirrored, transform):
@@ -59,8 +58,7 @@ def test_several_connections_bring_the_same_batches(client, connections):
     def batches(connections):
         return list(client.stream("noise", "train", 20, epochs=2, transform=AUGMENTED, connections=connections))
 
-    for got, expected in zip(batches(connections), batches(1), strict=True):
-        assert_same(got, expected)
+    assert_all_same(batches(connections), batches(1))
 
 
 def test_ranks_share_each_global_batch(client):
@@ -94,6 +92,32 @@ def test_an_epoch_ends_as_asked(client, end_of_epoch, num_steps, num_valid, conn
     assert [batch.is_last_step for batch in batches] == [False] * (num_steps - 1) + [True]
 
 
+def test_a_receiving_thread_runs_no_python_for_each_sample(client):
+    # While it does, the trainer's own Python waits.
+    def num_instructions(batch_size):
+        """Of Python, for the first frame, which has a whole batch."""
+        is_first, count = True, 0
+
+        def trace(caller, event, _):
+            nonlocal is_first, count
+            if caller.f_code.co_filename not in (frame.__file__, part.__file__):
+                return None
+            caller.f_trace_opcodes = True
+            is_first = is_first and caller.f_code.co_name != "valid_ids"
+            count += is_first and event == "opcode"
+            return trace
+
+        threading.settrace(trace)
+        with client.stream("noise", "train", batch_size, transform=AUGMENTED) as stream:
+            next(stream)
+        threading.settrace(None)
+        return count
+
+    few, many = num_instructions(3), num_instructions(203)
+    # Numbers of more bytes cost something; the smallest loop takes four instructions a sample.
+    assert 0 < many - few < 4 * 200
+
+
 def test_closing_ends_a_stream_and_its_threads(client):
     stream = client.stream("noise", "train", 8)
     kept = next(stream)
@@ -114,4 +138,5 @@ def test_a_stream_that_is_let_go_of_stops_by_itself(client):
 
 def test_importing_it_brings_neither_torch_nor_jax():
     code = "import sys, millrace; assert not {'torch', 'jax'} & set(sys.modules), sys.modules.keys()"
-    subprocess.run([sys.executable, "-c", code], check=True)
+    run = run_program(code)
+    assert run.returncode == 0, run.stderr

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 import torch
 from conftest import NUM_SAMPLES
+from program import run_program
 from torch.utils.data import DataLoader
 from torchdata.stateful_dataloader import StatefulDataLoader
 
@@ -171,8 +172,7 @@ def test_a_worker_process_is_refused(server):
         stream = BatchStream(millrace.connect(sys.argv[1]), "noise", "train", 32, device="cpu")
         next(iter(torch.utils.data.DataLoader(stream, batch_size=None, num_workers=1)))
     """
-    command = [sys.executable, "-c", textwrap.dedent(code), server.address]
-    run = subprocess.run(command, capture_output=True, text=True, check=False)
+    run = run_program(code, server.address)
     assert run.returncode == 1
     assert "use DataLoader(stream, batch_size=None, num_workers=0), or no DataLoader" in run.stderr
 

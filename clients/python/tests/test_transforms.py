@@ -3,11 +3,9 @@ from dataclasses import replace
 import ml_dtypes
 import numpy as np
 import pytest
-from conftest import NUM_CLASSES, NUM_SAMPLES, fixture_pixels
+from conftest import AUGMENTED, NUM_CLASSES, NUM_SAMPLES, fixture_pixels
 
 import millrace
-
-AUGMENTED = millrace.Transform(crop_size=24, mirror=True)
 
 
 @pytest.mark.parametrize("mean", ["image", "channel", "none"])

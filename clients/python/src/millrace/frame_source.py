@@ -7,6 +7,7 @@ from typing import Any, Protocol
 
 import grpc
 
+from millrace.buffers import keep_freed_memory
 from millrace.connection import Connection
 from millrace.frame import Frame, read_frame
 from millrace.shared_frames import SharedFrames
@@ -26,6 +27,7 @@ class WireFrames:
     """Frames with their pixels in the messages."""
 
     def __init__(self, call: Any) -> None:
+        keep_freed_memory()
         self._call = call
 
     def __iter__(self) -> Iterator[Frame]:

@@ -46,7 +46,8 @@ def position_of(state: Mapping[str, Any], options: StreamOptions, versions: Sequ
     global batch at the same sample, if one of its steps begins there.
     Raises UsageError naming what differs, ERR_VERSION_CHANGED when the server has other data than the run began with.
     """
-    if state.get("format") != _FORMAT:
+    kept = run_state(options, versions, options.start).keys() - {"selection"}
+    if state.get("format") != _FORMAT or not kept <= state.keys():
         raise UsageError("state", f"expected what state_dict() gave, with format {_FORMAT}; got {dict(state)!r}")
     wanted = _order_of(options, versions)
     for name in ("dataset", "split", "seed", "shuffle", "end_of_epoch"):

@@ -68,7 +68,7 @@ class Stream(Iterator[Batch]):
             smoothing=options.labels.smoothing,
         )
         self._receiver: _Receiver | None = None
-        self._stop: weakref.finalize[Any, Any] | None = None
+        self._let_go: weakref.finalize[Any, Any] | None = None
         self._is_closed = False
 
     @property
@@ -86,13 +86,19 @@ class Stream(Iterator[Batch]):
         return self._options.order(self.samples_per_epoch).num_steps(epoch)
 
     def __next__(self) -> Batch:
-        """The next batch. Raises MillraceError when no server can serve it, ERR_CLOSED on a closed stream or in a forked process."""
+        """The next batch. Raises MillraceError when no server can serve it: another `next` then tries again; ERR_CLOSED on a closed
+        stream or in a forked process.
+        """
         refuse_after_fork()
         if self._is_closed:
             raise MillraceError("ERR_CLOSED", "this stream was closed; open another one with client.stream(…)")
         if self._receiver is None:
             self._receiver = self._start()
-        batch = self._receiver.assembly.take()
+        try:
+            batch = self._receiver.assembly.take()
+        except Exception:
+            self._halt()
+            raise
         if batch is None:
             if self._is_closed:
                 raise MillraceError("ERR_CLOSED", "this stream was closed while a batch was waited for")
@@ -152,13 +158,14 @@ class Stream(Iterator[Batch]):
         options = replace(self._options, start=self._position)
         receiver = _Receiver(options, self._versions, self._maker, self._make_failover)
         # Also at exit, and it must not hold the stream itself.
-        self._stop = weakref.finalize(self, receiver.stop)
+        self._let_go = weakref.finalize(self, receiver.let_go)
         return receiver
 
     def _halt(self) -> None:
-        if self._stop is not None:
-            self._stop()
-        self._receiver = self._stop = None
+        if self._receiver is not None and self._let_go is not None:
+            self._let_go.detach()
+            self._receiver.stop()
+        self._receiver = self._let_go = None
 
 
 class _Receiver:
@@ -180,12 +187,24 @@ class _Receiver:
 
     def stop(self) -> None:
         """Ends all threads and waits for them. In a forked process there are none."""
-        if os.getpid() != self._pid:
-            return
+        if os.getpid() == self._pid:
+            self._cancel()
+            for lane in self._lanes:
+                # `on_reconnect` may close its stream.
+                if lane is not threading.current_thread():
+                    lane.join()
+
+    def let_go(self) -> None:
+        """`stop` when the stream is garbage, or the interpreter ends. Garbage is collected in any thread, also in one of gRPC's that the
+        others need to come to their end: only the main one waits.
+        """
+        if threading.current_thread() is threading.main_thread():
+            self.stop()
+        elif os.getpid() == self._pid:
+            self._cancel()
+
+    def _cancel(self) -> None:
         self._stopped.set()
         self.assembly.close()
         for lane in self._lanes:
             lane.cancel()
-        for lane in self._lanes:
-            if lane is not threading.current_thread():
-                lane.join()
