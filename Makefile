@@ -114,7 +114,7 @@ dist/lib/pixels/kernels.wasm: node_modules/.stamp $(wildcard lib/pixels/kernels/
 	@touch $@
 
 # That of batch assembly, in memory that threads share.
-dist/lib/pixels/sample-kernels.wasm: node_modules/.stamp $(wildcard lib/pixels/kernels/samples/*)
+dist/lib/pixels/sample-kernels.wasm: node_modules/.stamp $(wildcard lib/pixels/kernels/*.ts lib/pixels/kernels/samples/*)
 	$(BIN)/asc --config lib/pixels/kernels/samples/asconfig.json
 	@touch $@
 
