@@ -19,7 +19,7 @@ RUFF_SCOPE := --config pyproject.toml . ../../examples ../../bench/python
 
 SOURCES := $(shell find lib services workers cli bench test protos/gen -name '*.ts' 2>/dev/null)
 
-.PHONY: help run test build lint proto bench bench-serve bench-download bench-train clean setup tools python-tools turbojpeg coverage native-cpu native-gpu \
+.PHONY: help run test build lint proto bench bench-serve bench-serve-cold bench-download bench-train clean setup tools python-tools turbojpeg coverage native-cpu native-gpu \
 	swiftshader bench-python bench-prepare bench-prepare-memory
 
 help: ## list the targets
@@ -61,6 +61,9 @@ bench: build ## benchmarks of order, pixels and serving, into bench/results/
 
 bench-serve: build tools ## serving: the kernel, the whole way, shared batches, JPEG records
 	@node dist/bench/main.js serve-kernel serve serve-shared serve-jpeg
+
+bench-serve-cold: build ## serving what the page cache does not have, in each order (about three minutes; 2.4 GB in TMPDIR)
+	@node dist/bench/main.js serve-cold
 
 bench-download: build ## the downloader beside curl, wget and aria2c (about ten minutes)
 	$(call need,curl,curl)
