@@ -1,7 +1,7 @@
 /** Datasets of more shards than may be open, and others put in their place while they are streamed. */
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
-import { readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import { copyFileSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { credentials, status, type ClientReadableStream, type ServiceError } from '@grpc/grpc-js';
 import { createLogger } from '../../lib/platform/logger.js';
@@ -134,6 +134,14 @@ describe('a split of more shards than a server may open', () => {
     const alarm = errors[0].code === status.DATA_LOSS ? 'corrupt_records' : 'replaced_splits';
     assert.equal(await metricOf(server, `millrace_serve_${alarm}_total{dataset="fixture",split="train"}`), 1);
     assert.equal(await read(stream(1), pixelsOf(99)), NUM_SAMPLES);
+  });
+
+  it('is refused when a shard was replaced since the server started, though nobody had opened the split', async () => {
+    await makeSplit(folder.path, { ...FIXTURE, dataset: 'salted', salt: 99 });
+    const salted = join(splitFolder(folder.path, 'salted', 'train'), shardName(3), 'data.mdb');
+    copyFileSync(salted, join(split, shardName(3), 'data.mdb'));
+    const [error] = (await once(stream(1).resume(), 'error')) as [ServiceError];
+    assert.equal(error.code, status.DATA_LOSS, error.message);
   });
 
   it('is refused while a shard is another file with other content, and served again when the content is back', async () => {
