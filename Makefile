@@ -62,7 +62,7 @@ bench: build ## benchmarks of order, pixels and serving, into bench/results/
 bench-serve: build tools ## serving: the kernel, the whole way, shared batches, JPEG records
 	@node dist/bench/main.js serve-kernel serve serve-shared serve-jpeg
 
-bench-serve-cold: build ## serving what the page cache does not have, in each order (about three minutes; 2.4 GB in TMPDIR)
+bench-serve-cold: build ## serving what the page cache does not have, in each order (minutes, by the disk; 2.4 GB in TMPDIR)
 	@node dist/bench/main.js serve-cold
 
 bench-download: build ## the downloader beside curl, wget and aria2c (about ten minutes)
