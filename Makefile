@@ -20,7 +20,7 @@ RUFF_SCOPE := --config pyproject.toml . ../../examples ../../bench/python
 SOURCES := $(shell find lib services workers cli bench test protos/gen -name '*.ts' 2>/dev/null)
 
 .PHONY: help run test build lint proto bench bench-serve bench-download bench-train clean setup tools python-tools turbojpeg coverage native-cpu native-gpu \
-	swiftshader bench-python bench-prepare bench-prepare-memory bench-serve-soak
+	swiftshader bench-python bench-prepare bench-prepare-memory bench-serve-soak bench-serve-cold
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-20s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -64,6 +64,9 @@ bench-serve: build tools ## serving: the kernel, the whole way, shared batches, 
 
 bench-serve-soak: build ## a server through 200 epochs, while other clients come and vanish (about three minutes)
 	@node dist/bench/main.js serve-soak
+
+bench-serve-cold: build ## serving what the page cache does not have, in each order (minutes, by the disk; 2.4 GB in TMPDIR)
+	@node dist/bench/main.js serve-cold
 
 bench-download: build ## the downloader beside curl, wget and aria2c (about ten minutes)
 	$(call need,curl,curl)
@@ -117,7 +120,7 @@ dist/lib/pixels/kernels.wasm: node_modules/.stamp $(wildcard lib/pixels/kernels/
 	@touch $@
 
 # That of batch assembly, in memory that threads share.
-dist/lib/pixels/sample-kernels.wasm: node_modules/.stamp $(wildcard lib/pixels/kernels/samples/*)
+dist/lib/pixels/sample-kernels.wasm: node_modules/.stamp $(wildcard lib/pixels/kernels/*.ts lib/pixels/kernels/samples/*)
 	$(BIN)/asc --config lib/pixels/kernels/samples/asconfig.json
 	@touch $@
 

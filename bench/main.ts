@@ -5,6 +5,7 @@ import { benchPixels } from './pixels.js';
 import { benchPrepare } from './prepare.js';
 import { benchPrepareMemory } from './prepare-memory.js';
 import { benchServe } from './serve.js';
+import { benchServeCold } from './serve-cold.js';
 import { benchServeJpeg } from './serve-jpeg.js';
 import { benchServeKernel } from './serve-kernel.js';
 import { benchServeShared } from './serve-shared.js';
@@ -25,6 +26,7 @@ const BENCHES: Readonly<Record<string, () => void | Promise<void>>> = {
 /** Benches that take too long to be run unless they are named. */
 const LONG_BENCHES: typeof BENCHES = {
   'prepare-memory': benchPrepareMemory,
+  'serve-cold': benchServeCold,
   'serve-soak': benchServeSoak,
   train: () => benchTrain(),
 };

@@ -16,6 +16,8 @@ export interface ServeBenchUsage {
   readonly cpuMs: number;
   /** Frames assembled so far. */
   readonly numAssembled: number;
+  /** Read from disks so far: what the page cache did not have, and what the system read ahead. */
+  readonly diskBytes: number;
   /** What it holds now: resident memory, open files and sockets, threads. */
   readonly memoryBytes: number;
   readonly numDescriptors: number;
@@ -56,9 +58,12 @@ export interface ServeRun {
   readonly clientMs: number;
   readonly firstBatchMs: number;
   readonly numAssembled: number;
+  readonly diskBytes: number;
 }
 
 export interface ServeBench {
+  /** Where its splits are. */
+  readonly root: string;
   /**
    * Streams of the split `bench` unless the request names another, each to a process of its own, all told to begin at once; with
    * `isCold` nothing has been run before.
@@ -72,11 +77,20 @@ export interface ServeBench {
 export const BATCH_SIZE = 256;
 export const NUM_SAMPLES = 1_024;
 
+export interface ServeBenchOptions {
+  /** Of the split `bench`. Default {@link NUM_SAMPLES}. */
+  readonly numSamples?: number;
+  readonly packPath?: string;
+}
+
 /** Starts the server over a split `bench` of noise and, with a pack of images, over `originals` and `jpeg`. */
-export async function startServeBench(packPath?: string): Promise<ServeBench> {
+export async function startServeBench({
+  numSamples = NUM_SAMPLES,
+  packPath,
+}: ServeBenchOptions = {}): Promise<ServeBench> {
   const folder = mkdtempSync(join(tmpdir(), 'millrace-bench-'));
   const main = join(import.meta.dirname, 'serve-main.js');
-  const server = fork(main, [folder, String(NUM_SAMPLES), ...(packPath === undefined ? [] : [packPath])]);
+  const server = fork(main, [folder, String(numSamples), ...(packPath === undefined ? [] : [packPath])]);
   const [{ address, tcpPort }] = (await once(server, 'message')) as [ServeBenchReady];
 
   const measure = async (task: ClientTask, numClients = 1): Promise<ServeRun> => {
@@ -100,10 +114,12 @@ export async function startServeBench(packPath?: string): Promise<ServeBench> {
       clientMs: sum('cpuMs'),
       firstBatchMs: outcomes[0].firstBatchMs,
       numAssembled: after.numAssembled - before.numAssembled,
+      diskBytes: after.diskBytes - before.diskBytes,
     };
   };
 
   return {
+    root: folder,
     drain(request, numClients = 1, isCold = false) {
       const whole = { dataset: 'bench', split: 'train', globalBatchSize: BATCH_SIZE, ...request };
       return measure({ kind: 'grpc', address, request: whole, isWarm: !isCold }, numClients);

@@ -49,7 +49,7 @@ export async function benchServeJpeg(): Promise<void> {
   const packPath = join(folder, 'pack');
   const images = await readImages(folder);
   writeFileSync(packPath, pack(images.files));
-  const bench = await startServeBench(packPath);
+  const bench = await startServeBench({ packPath });
   try {
     const rows: string[][] = [];
     for (const { dataset, what, suffix, opencv } of FORMS) {

@@ -7,7 +7,8 @@ import { promisify } from 'node:util';
 import { mix32 } from '../lib/core/keyed-hash.js';
 import { completeTransform } from '../lib/core/presets.js';
 import { numElements, type Dtype, type Layout } from '../lib/core/tensor.js';
-import { createSamplePlacer, createSharedMemory, kernelValues, placedBytes } from '../lib/pixels/sample-kernels.js';
+import { createSamplePlacer, kernelValues, placedBytes } from '../lib/pixels/sample-kernels.js';
+import { createSharedMemory } from '../lib/pixels/sample-kernels-module.js';
 import { packageRoot } from '../lib/platform/package-root.js';
 import { median, publish } from './report.js';
 

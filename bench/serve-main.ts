@@ -1,34 +1,17 @@
-/** The server side of the serve bench: a split of noise, the batch server, and a plain TCP sender to compare with. */
-import { readdirSync, readFileSync, writeFileSync } from 'node:fs';
+/** The server side of the serve benches, of splits that it has made first, and a plain TCP sender to compare with. */
+import { fork } from 'node:child_process';
+import { once } from 'node:events';
+import { readdirSync, readFileSync } from 'node:fs';
 import { createServer, type AddressInfo } from 'node:net';
-import { encodeJpeg, toPicture } from '../lib/pixels/encode.js';
-import { createPixelPipeline } from '../lib/pixels/pixel-pipeline.js';
+import { join } from 'node:path';
 import { createLogger } from '../lib/platform/logger.js';
 import { BatchServer } from '../services/batch-server/server.js';
-import { makeSplit } from '../test/fixtures/split.js';
-import { pack, unpack } from './pixels-pack.js';
 import type { ServeBenchReady, ServeBenchUsage } from './serve-bench.js';
 
-const [folder, numSamples] = process.argv.slice(2);
-const packPath = process.argv.at(4);
-const fixture = { split: 'train', shape: { height: 256, width: 256, channels: 3 }, shardSamples: 250 };
-await makeSplit(folder, { ...fixture, dataset: 'bench', numSamples: Number(numSamples) });
-if (packPath !== undefined) {
-  const originals = unpack(readFileSync(packPath));
-  await makeSplit(folder, { ...fixture, dataset: 'originals', numSamples: originals.length, originals });
-  const pipeline = createPixelPipeline({
-    resize: { resize: 'caffe', fit: 'exact', size: fixture.shape },
-    turbojpeg: undefined,
-  });
-  const encoded: Buffer[] = [];
-  for (const file of originals) {
-    const { data, ...shape } = await pipeline.convert(file);
-    encoded.push(await encodeJpeg({ ...toPicture(shape, data), quality: 95 }));
-  }
-  await makeSplit(folder, { ...fixture, dataset: 'jpeg', numSamples: encoded.length, originals: encoded });
-  writeFileSync(`${packPath}-256`, pack(encoded));
-}
-const server = BatchServer.create({ root: folder, port: 0 }, createLogger('bench', 'error'));
+const args = process.argv.slice(2);
+const [code] = (await once(fork(join(import.meta.dirname, 'serve-split-main.js'), args), 'exit')) as [number | null];
+if (code !== 0) throw new Error(`making the splits ended with code ${code}`);
+const server = BatchServer.create({ root: args[0], port: 0 }, createLogger('bench', 'error'));
 await server.start();
 
 const chunk = Buffer.alloc(1 << 20, 7);
@@ -50,6 +33,7 @@ process.on('message', () => {
     const usage: ServeBenchUsage = {
       cpuMs: (user + system) / 1000,
       numAssembled,
+      diskBytes: Number(/^read_bytes: (\d+)$/m.exec(readFileSync('/proc/self/io', 'utf8'))?.[1]),
       memoryBytes: process.memoryUsage.rss(),
       numDescriptors: readdirSync('/proc/self/fd').length,
       numThreads: readdirSync('/proc/self/task').length,

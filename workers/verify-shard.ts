@@ -1,8 +1,6 @@
 /** Whether a shard still holds what its manifest says. Its file is not handed to LMDB, which a damaged page may crash. */
-import { createHash } from 'node:crypto';
 import { stat } from 'node:fs/promises';
 import { join } from 'node:path';
-import { setImmediate } from 'node:timers/promises';
 import { messageOf, MillraceError, throwIfAborted } from '../lib/core/errors.js';
 import type { SampleShape } from '../lib/core/tensor.js';
 import type { SampleDecoder } from '../lib/pixels/sample-decoder.js';
@@ -10,7 +8,7 @@ import { digestFile } from '../lib/platform/known-digest.js';
 import { decodeDatum } from '../lib/shards/datum.js';
 import { DATA_FILE } from '../lib/shards/lmdb-file.js';
 import type { Manifest } from '../lib/shards/manifest.js';
-import { scanRecords } from '../lib/shards/record-scan.js';
+import { scanContent } from '../lib/shards/record-scan.js';
 
 export interface VerifyShardOptions {
   /** Of a sample as it is served; null when samples differ in shape. */
@@ -29,8 +27,6 @@ export interface VerifiedShard {
   readonly problems: readonly string[];
 }
 
-/** Between two looks at the signal. */
-const BYTES_PER_TURN = 16 << 20;
 /** Records named one by one; the rest are counted. */
 const MAX_NAMED = 10;
 
@@ -61,32 +57,27 @@ async function verifyRecords(
   expected: Manifest['shards'][number],
   { shape, decode, decodeShare, onProgress, signal }: VerifyShardOptions,
 ): Promise<VerifiedShard> {
-  const content = createHash('sha256');
   const unusable: string[] = [];
-  let [numSamples, numDecoded, numBytes, turnBytes] = [0, 0, 0, 0];
-  for (const { key, value } of scanRecords(folder)) {
-    content.update(key).update(value);
-    numSamples++;
-    if (Math.floor(numSamples * decodeShare) > numDecoded) {
+  let [numVisited, numDecoded] = [0, 0];
+  const { numSamples, contentDigest } = await scanContent(
+    folder,
+    async ({ key, value }) => {
+      if (Math.floor(++numVisited * decodeShare) === numDecoded) return;
       numDecoded++;
       const problem = await problemOf(value, decode, shape);
       if (problem !== undefined) unusable.push(`${folder}: record "${key.toString()}": ${problem}`);
-    }
-    turnBytes += value.length;
-    if (turnBytes < BYTES_PER_TURN) continue;
-    numBytes += turnBytes;
-    turnBytes = 0;
-    onProgress(numBytes);
-    await setImmediate();
-    throwIfAborted(signal);
-  }
+    },
+    (doneBytes) => {
+      onProgress(doneBytes);
+      throwIfAborted(signal);
+    },
+  );
   const problems: string[] = [];
   if (numSamples !== expected.numSamples) {
     problems.push(`${folder}: expected ${expected.numSamples} records, found ${numSamples}`);
   }
-  const digest = content.digest('hex');
-  if (digest !== expected.contentDigest) {
-    problems.push(`${folder}: expected content digest ${expected.contentDigest}, found ${digest}`);
+  if (contentDigest !== expected.contentDigest) {
+    problems.push(`${folder}: expected content digest ${expected.contentDigest}, found ${contentDigest}`);
   }
   problems.push(...unusable.slice(0, MAX_NAMED));
   if (unusable.length > MAX_NAMED) problems.push(`${folder}: … and ${unusable.length - MAX_NAMED} records more`);

@@ -1,114 +1,19 @@
-/**
- * The kernels of `kernels/samples/*.ts`, compiled to WebAssembly with SIMD over a memory that threads share: they place samples in
- * batches.
- */
-import { existsSync, readFileSync } from 'node:fs';
-import { join } from 'node:path';
+/** Placing samples in batches, by kernels of `kernels/samples/*.ts` in a memory that threads share. */
 import { copyCrop, type CropWindow } from '../core/crop.js';
-import { MillraceError } from '../core/errors.js';
 import { BYTES_PER_ELEMENT, numElements, type Dtype, type SampleShape } from '../core/tensor.js';
 import { channelFactors, croppedShape, meanSource, type Mean, type Transform } from '../core/transform.js';
-import { packageRoot } from '../platform/package-root.js';
-import { resizeCrop, type CropResizer } from './augment/resized-crop.js';
 import type { Size } from './image.js';
-import { layTaps, paddedColumns, tapPlaces } from './laid-taps.js';
-
-/** Address and sizes are in bytes; `kernels/samples/place-sample.ts` says what lies there. */
-interface SampleKernelExports {
-  resizeCrop(
-    source: number,
-    stride: number,
-    plane: number,
-    channels: number,
-    offsets: number,
-    weights: number,
-    rows: number,
-    scratch: number,
-    target: number,
-    width: number,
-    height: number,
-  ): void;
-  toPlanar(source: number, stride: number, target: number, width: number, height: number): void;
-  placeSample(
-    source: number,
-    stride: number,
-    plane: number,
-    means: number,
-    meanStride: number,
-    meanPlane: number,
-    factors: number,
-    factorPlane: number,
-    scratch: number,
-    target: number,
-    width: number,
-    height: number,
-    channels: number,
-    dtype: number,
-    isMirrored: boolean,
-    isInterleaved: boolean,
-    isReversed: boolean,
-  ): void;
-}
+import { instantiateSampleKernels } from './sample-kernels-module.js';
 
 const DTYPE_CODE: Readonly<Record<Dtype, number>> = { uint8: 0, float32: 1, float16: 2, bfloat16: 3 };
-const PAGE_BYTES = 65_536;
-const MAX_BYTES = 65_536 * PAGE_BYTES;
-
-/** A memory for the kernel and its threads, whose pages take room only once they are written to. At most 4 GiB. */
-export function createSharedMemory(numBytes: number): WebAssembly.SharedMemory {
-  const pages = Math.ceil(Math.min(numBytes, MAX_BYTES) / PAGE_BYTES);
-  return new WebAssembly.Memory({
-    initial: pages,
-    maximum: pages,
-    shared: true,
-  }) as unknown as WebAssembly.SharedMemory;
-}
 
 /** Rearranges an image of that size at `source`, interleaved R, G, B, to one at `target`, planar B, G, R. Addresses of the memory. */
 export type Planarizer = (source: number, target: number, size: Size) => void;
 
 /** Throws ERR_NOT_FOUND when the kernel has not been built. */
 export function createPlanarizer(memory: WebAssembly.SharedMemory): Planarizer {
-  const kernels = instantiate(memory);
+  const kernels = instantiateSampleKernels(memory);
   return (source, target, { width, height }) => kernels.toPlanar(source, 3 * width, target, width, height);
-}
-
-/** Bytes that {@link createCropResizer} needs to make images of that size. */
-export function cropResizerBytes(shape: Size): number {
-  return tapPlaces(0, shape).end + 4 * paddedColumns(shape.width);
-}
-
-/**
- * What `resizeCrop` of `augment/resized-crop.ts` does, of arrays in the memory. One byte past the source must be readable.
- * Throws ERR_NOT_FOUND when the kernel has not been built.
- *
- * @param room address, a multiple of 16, of {@link cropResizerBytes} of this thread alone
- */
-export function createCropResizer(memory: WebAssembly.SharedMemory, room: number): CropResizer {
-  const kernels = instantiate(memory);
-  return (target, shape, source, stored, rectangle) => {
-    const { width, height } = shape;
-    // OpenCV averages there, which is rare enough to be done plainly.
-    if (rectangle.width === 2 * width && rectangle.height === 2 * height) {
-      resizeCrop(target, shape, source, stored, rectangle);
-      return;
-    }
-    const places = tapPlaces(room, shape);
-    layTaps(memory.buffer, places, rectangle, shape, 1);
-    kernels.resizeCrop(
-      source.byteOffset + rectangle.y * stored.width + rectangle.x,
-      stored.width,
-      stored.width * stored.height,
-      shape.channels,
-      places.offsets,
-      places.weights,
-      places.rows,
-      places.end,
-      target.byteOffset,
-      width,
-      height,
-    );
-  };
 }
 
 /** Where a thread's placer works. All addresses are of the shared memory and must be multiples of 16. */
@@ -193,7 +98,7 @@ export function createSamplePlacer(
   if (layout === 'NHWC' && channels !== 1 && channels !== 3) {
     throw new RangeError(`expected one or three channels for NHWC, got ${channels}`);
   }
-  const kernels = instantiate(memory);
+  const kernels = instantiateSampleKernels(memory);
   const places = placesOf(transform, source);
   const isInterleaved = layout === 'NHWC' && channels === 3;
   const isReversed = channelOrder === 'RGB';
@@ -233,18 +138,4 @@ export function createSamplePlacer(
 /** Bytes of one placed sample. */
 export function placedBytes(transform: Transform, stored: SampleShape): number {
   return numElements(croppedShape(stored, transform)) * BYTES_PER_ELEMENT[transform.dtype];
-}
-
-/** Compiled once a thread, so that code V8 has optimised stays. */
-let compiled: WebAssembly.Module | undefined;
-
-function instantiate(memory: WebAssembly.SharedMemory): SampleKernelExports {
-  if (compiled === undefined) {
-    const path = join(packageRoot(), 'dist', 'lib', 'pixels', 'sample-kernels.wasm');
-    if (!existsSync(path)) {
-      throw new MillraceError('ERR_NOT_FOUND', `${path} is not there; "make build" makes it`, { context: { path } });
-    }
-    compiled = new WebAssembly.Module(readFileSync(path));
-  }
-  return new WebAssembly.Instance(compiled, { env: { memory } }).exports as unknown as SampleKernelExports;
 }

@@ -1,5 +1,7 @@
 /** Going through an LMDB file's records with the rest of its numbers checked too: those in the pages of large values. */
+import { createHash } from 'node:crypto';
 import { join } from 'node:path';
+import { setImmediate } from 'node:timers/promises';
 import { corruptPage, DATA_FILE, openLmdbFile, PAGE_HEADER_BYTES, readExactly, type LmdbFile } from './lmdb-file.js';
 
 export interface ScannedRecord {
@@ -26,6 +28,41 @@ export function* scanRecords(folder: string): Generator<ScannedRecord, void> {
   } finally {
     file.close();
   }
+}
+
+/** Bytes of values between two turns of others. */
+const BYTES_PER_TURN = 16 << 20;
+
+/** What a manifest says of a shard's records. */
+export interface ScannedContent {
+  readonly numSamples: number;
+  /** SHA-256 over keys and values, in hex. */
+  readonly contentDigest: string;
+}
+
+/**
+ * Goes through all of a shard's records; others on this thread get their turns. Throws as {@link scanRecords} does, and what is thrown by `visit`
+ * and by `onTurn`, which is told of the bytes of values done.
+ */
+export async function scanContent(
+  folder: string,
+  visit: (record: ScannedRecord) => Promise<void> | void = () => undefined,
+  onTurn: (doneBytes: number) => void = () => undefined,
+): Promise<ScannedContent> {
+  const content = createHash('sha256');
+  let [numSamples, numBytes, turnBytes] = [0, 0, 0];
+  for (const record of scanRecords(folder)) {
+    content.update(record.key).update(record.value);
+    numSamples++;
+    await visit(record);
+    turnBytes += record.value.length;
+    if (turnBytes < BYTES_PER_TURN) continue;
+    numBytes += turnBytes;
+    turnBytes = 0;
+    await setImmediate();
+    onTurn(numBytes);
+  }
+  return { numSamples, contentDigest: content.digest('hex') };
 }
 
 /** A value that has pages of its own is read with all of them: in a shard the rest of the last one is zeros. */

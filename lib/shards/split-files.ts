@@ -5,16 +5,24 @@
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { codeOf, MillraceError } from '../core/errors.js';
-import { identityAt, identityAtSync } from '../platform/file-identity.js';
+import { identityAt, identityAtSync, type FileIdentity } from '../platform/file-identity.js';
 import { holdFolder, type HeldFolder } from '../platform/held-folder.js';
 import { MANIFEST_FILE, MEAN_FILE } from '../platform/root-layout.js';
 import { decodeBlobProto, type MeanImage } from './blob-proto.js';
-import { DATA_FILE } from './lmdb-file.js';
 import { hasOneShape, readManifest, type AnyManifest } from './manifest.js';
 import type { ShardFileOptions } from './open-files.js';
+import { shardFiles } from './shard-files.js';
+
+/** Which files a split is made of. */
+export interface SplitIdentity {
+  readonly manifest: FileIdentity;
+  /** In the manifest's order. */
+  readonly shards: readonly FileIdentity[];
+}
 
 export interface FixedSplit {
   readonly manifest: AnyManifest;
+  readonly identity: SplitIdentity;
   /** Undefined when samples differ in shape. */
   readonly mean: MeanImage | undefined;
   /** The data files, in the manifest's order. One that is another file when it is opened is ERR_VERSION_CHANGED, or ERR_SHARD_CORRUPT
@@ -35,20 +43,21 @@ export async function fixSplit(folder: string): Promise<FixedSplit> {
     for (;;) {
       const identity = await identityAt(manifestPath);
       const manifest = await readManifest(folder, held.path);
-      if (manifest === undefined) throw notFound(folder);
+      if (identity === undefined || manifest === undefined) throw notFound(folder);
       const lost = (path: string, what: string, cause?: unknown): MillraceError =>
         identityAtSync(manifestPath) === identity ? corrupt(path, what, cause) : changed(manifest, cause);
       const mean = hasOneShape(manifest) ? await readMean(folder, held.path) : undefined;
-      const shardOptions = await Promise.all(
-        manifest.shards.map(async (shard): Promise<ShardFileOptions> => {
-          const path = join(folder, shard.path, DATA_FILE);
-          const openPath = join(held.path, shard.path, DATA_FILE);
-          const found = (await identityAt(openPath)) ?? NO_IDENTITY;
-          return { path, openPath, identity: found, lost: (what, cause) => lost(path, what, cause) };
-        }),
-      );
+      const openPaths = shardFiles(held.path, manifest);
+      const shards = await Promise.all(openPaths.map(async (path) => (await identityAt(path)) ?? NO_IDENTITY));
       // A manifest is written last and taken away first: what was found while it was in place is its own.
-      if ((await identityAt(manifestPath)) === identity) return { held, manifest, mean, shardOptions };
+      if ((await identityAt(manifestPath)) !== identity) continue;
+      const shardOptions = shardFiles(folder, manifest).map((path, index): ShardFileOptions => ({
+        path,
+        openPath: openPaths[index],
+        identity: shards[index],
+        lost: (what, cause) => lost(path, what, cause),
+      }));
+      return { held, manifest, mean, identity: { manifest: identity, shards }, shardOptions };
     }
   } catch (error) {
     held.close();

@@ -1,12 +1,13 @@
 /** Reading a finished split: samples by dense id, wherever their shard is. */
-import { join } from 'node:path';
+import { fstatSync } from 'node:fs';
 import { MillraceError } from '../core/errors.js';
 import type { MeanImage } from './blob-proto.js';
 import type { Datum } from './datum.js';
 import { hasOneShape, type AnyManifest, type Manifest } from './manifest.js';
 import { OpenFiles, ShardFile } from './open-files.js';
 import { readShard, type RecordPlace, type ShardReader } from './shard-reader.js';
-import { fixSplit } from './split-files.js';
+import { proveReplaced } from './replaced-shards.js';
+import { fixSplit, type SplitIdentity } from './split-files.js';
 import { groupByLabel, readLabels } from './split-labels.js';
 
 /** A split whose samples have one shape: what batches are made of. */
@@ -18,6 +19,7 @@ export interface SplitReader extends AnySplitReader {
 export interface AnySplitReader {
   readonly folder: string;
   readonly manifest: AnyManifest;
+  readonly identity: SplitIdentity;
   /** Undefined when samples differ in shape. */
   readonly mean: MeanImage | undefined;
   /** Whether a shard could not be had: what lies in the folder is better opened anew. */
@@ -40,10 +42,12 @@ export interface AnySplitReader {
 
 /**
  * Opens the split in `folder`; shards are opened when first read, and as `files` has room. Throws ERR_NOT_FOUND when there is no finished
- * split, ERR_OPTIONS_DIFFER when its samples differ in shape.
+ * split, ERR_OPTIONS_DIFFER when its samples differ in shape, ERR_SHARD_CORRUPT as {@link proveReplaced} does.
+ *
+ * @param before what it was when it was opened another time
  */
-export async function openSplit(folder: string, files?: OpenFiles): Promise<SplitReader> {
-  const split = await openAnySplit(folder, files);
+export async function openSplit(folder: string, files?: OpenFiles, before?: SplitIdentity): Promise<SplitReader> {
+  const split = await openAnySplit(folder, files, before);
   const { manifest, mean } = split;
   if (mean !== undefined && hasOneShape(manifest)) return { ...split, manifest, mean };
   await split.close();
@@ -55,8 +59,19 @@ export async function openSplit(folder: string, files?: OpenFiles): Promise<Spli
 }
 
 /** As {@link openSplit}, whatever shapes its samples have. */
-export async function openAnySplit(folder: string, openFiles = new OpenFiles()): Promise<AnySplitReader> {
-  const { held, manifest, mean, shardOptions } = await fixSplit(folder);
+export async function openAnySplit(
+  folder: string,
+  openFiles = new OpenFiles(),
+  before?: SplitIdentity,
+): Promise<AnySplitReader> {
+  const fixed = await fixSplit(folder);
+  const { held, manifest, mean, identity, shardOptions } = fixed;
+  try {
+    if (before !== undefined) await proveReplaced(fixed, before);
+  } catch (error) {
+    held.close();
+    throw error;
+  }
   const files = shardOptions.map((options) => new ShardFile(openFiles, options));
   const shards = files.map((): ShardReader | undefined => undefined);
   const begins = shardBegins(manifest);
@@ -64,15 +79,8 @@ export async function openAnySplit(folder: string, openFiles = new OpenFiles()):
   const shardAt = (index: number): ShardReader => {
     const known = shards[index];
     if (known !== undefined) return known;
-    const { path, numSamples } = manifest.shards[index];
     const shard = readShard(files[index]);
-    if (shard.numSamples !== numSamples) {
-      throw new MillraceError(
-        'ERR_SHARD_CORRUPT',
-        `shard ${join(folder, path)}: holds ${shard.numSamples} records where the manifest says ${numSamples}`,
-        { context: { path: join(folder, path) } },
-      );
-    }
+    checkShard(shard, files[index], manifest, index);
     shards[index] = shard;
     return shard;
   };
@@ -98,6 +106,7 @@ export async function openAnySplit(folder: string, openFiles = new OpenFiles()):
   return {
     folder,
     manifest,
+    identity,
     mean,
     isStale: () => files.some(({ isLost }) => isLost),
     idsByLabel() {
@@ -125,6 +134,26 @@ export async function openAnySplit(folder: string, openFiles = new OpenFiles()):
       return Promise.resolve();
     },
   };
+}
+
+/** Throws ERR_SHARD_CORRUPT when it cannot be the shard that the manifest has there. That it is, only its content would tell. */
+function checkShard(shard: ShardReader, file: ShardFile, { shards, options }: AnyManifest, index: number): void {
+  const { numSamples, bytes } = shards[index];
+  const corrupt = (what: string): MillraceError =>
+    new MillraceError('ERR_SHARD_CORRUPT', `${file.path} ${what}`, { context: { path: file.path } });
+  const fileBytes = file.use((descriptor) => fstatSync(descriptor).size);
+  if (fileBytes !== bytes) throw corrupt(`has ${fileBytes} bytes where the manifest says ${bytes}`);
+  if (shard.numSamples !== numSamples) {
+    throw corrupt(`holds ${shard.numSamples} records where the manifest says ${numSamples}`);
+  }
+  if (numSamples === 0) return;
+  const begin = index * options.shardSamples;
+  for (const key of [shard.keyAt(0), shard.keyAt(numSamples - 1)]) {
+    const place = Number.parseInt(key);
+    if (!(place >= begin && place < begin + options.shardSamples)) {
+      throw corrupt(`holds "${key}" where there are only records ${begin} to ${begin + options.shardSamples - 1}`);
+    }
+  }
 }
 
 /** `begins[i]` is the first id of shard i; one more at the end. */

@@ -4,6 +4,7 @@ import { codeOf, MillraceError } from '../../lib/core/errors.js';
 import { datasetsFolder, splitFolder } from '../../lib/platform/root-layout.js';
 import { hasOneShape, readManifest, type Manifest } from '../../lib/shards/manifest.js';
 import { OpenFiles } from '../../lib/shards/open-files.js';
+import { fixSplit, type SplitIdentity } from '../../lib/shards/split-files.js';
 import { openSplit, type SplitReader } from '../../lib/shards/split-reader.js';
 
 /** A split in use; give it back with `release` when done. */
@@ -13,9 +14,14 @@ export interface Lease {
 }
 
 export interface DatasetStore {
+  /** Notes which files all finished splits are now, before anybody asks for one: {@link acquire} holds them against it. */
+  note(): Promise<void>;
   /** The manifests of all finished splits whose samples have one shape, by dataset and split. */
   list(): Promise<Manifest[]>;
-  /** Opens a split, or shares it. Throws ERR_NOT_FOUND. */
+  /**
+   * Opens a split, or shares it. Throws ERR_NOT_FOUND; ERR_SHARD_CORRUPT when a shard has been replaced by what is not its content since the split
+   * was noted or opened before.
+   */
   acquire(dataset: string, split: string): Promise<Lease>;
   /** Closes what is open; only when every lease has been given back. */
   close(): Promise<void>;
@@ -45,18 +51,28 @@ export function createDatasetStore(root: string, options: DatasetStoreOptions = 
   const files = new OpenFiles(maxOpenShards);
   /** The latest of each folder; earlier ones live as long as their leases. */
   const latest = new Map<string, Entry>();
+  /** Of each folder: which files it was when it was noted or opened last. */
+  const identities = new Map<string, SplitIdentity>();
 
   const closeIfUnused = async (folder: string, entry: Entry): Promise<void> => {
     if (latest.get(folder) !== entry && entry.numLeases === 0) await entry.reader?.close();
   };
 
   const openEntry = (folder: string, version: string): Entry => {
-    const entry: Entry = { version, opening: open(folder, files), reader: undefined, numLeases: 0 };
+    const entry: Entry = {
+      version,
+      opening: open(folder, files, identities.get(folder)),
+      reader: undefined,
+      numLeases: 0,
+    };
     const superseded = latest.get(folder);
     latest.set(folder, entry);
     if (superseded !== undefined) void closeIfUnused(folder, superseded);
     entry.opening.then(
-      (reader) => (entry.reader = reader),
+      (reader) => {
+        entry.reader = reader;
+        identities.set(folder, reader.identity);
+      },
       () => {
         // Whoever waits for it sees the failure; the next one tries again.
         if (latest.get(folder) === entry) latest.delete(folder);
@@ -66,13 +82,20 @@ export function createDatasetStore(root: string, options: DatasetStoreOptions = 
   };
 
   return {
+    async note() {
+      for (const folder of await splitFolders(root)) {
+        // What is no finished split, or damaged, is told to whoever asks for it.
+        const split = await fixSplit(folder).catch(() => undefined);
+        if (split === undefined) continue;
+        split.held.close();
+        identities.set(folder, split.identity);
+      }
+    },
     async list() {
       const manifests: Manifest[] = [];
-      for (const dataset of await foldersIn(datasetsFolder(root))) {
-        for (const split of await foldersIn(splitFolder(root, dataset, ''))) {
-          const manifest = await readManifest(splitFolder(root, dataset, split));
-          if (manifest !== undefined && hasOneShape(manifest)) manifests.push(manifest);
-        }
+      for (const folder of await splitFolders(root)) {
+        const manifest = await readManifest(folder);
+        if (manifest !== undefined && hasOneShape(manifest)) manifests.push(manifest);
       }
       return manifests;
     },
@@ -108,6 +131,16 @@ export function createDatasetStore(root: string, options: DatasetStoreOptions = 
       await Promise.all(entries.map(async ({ opening }) => (await opening).close()));
     },
   };
+}
+
+/** Folders that may hold a split, by dataset and split. */
+async function splitFolders(root: string): Promise<string[]> {
+  const folders: string[] = [];
+  for (const dataset of await foldersIn(datasetsFolder(root))) {
+    for (const split of await foldersIn(splitFolder(root, dataset, '')))
+      folders.push(splitFolder(root, dataset, split));
+  }
+  return folders;
 }
 
 async function foldersIn(folder: string): Promise<string[]> {

@@ -119,6 +119,7 @@ export class BatchServer {
 
   /** Binds the port. Throws ERR_UNAVAILABLE when it is taken. */
   async start(): Promise<void> {
+    await this.context.store.note();
     await this.rpc.start();
     if (this.options.isWarmed !== true) return;
     const { store, log, warmUp, draining } = this.context;

@@ -1,10 +1,11 @@
 /** Datasets of more shards than may be open, and others put in their place while they are streamed. */
 import assert from 'node:assert/strict';
-import { renameSync, rmSync } from 'node:fs';
+import { once } from 'node:events';
+import { copyFileSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { credentials, status, type ClientReadableStream, type ServiceError } from '@grpc/grpc-js';
 import { createLogger } from '../../lib/platform/logger.js';
-import { splitFolder } from '../../lib/platform/root-layout.js';
+import { shardName, splitFolder } from '../../lib/platform/root-layout.js';
 import {
   BatchServiceClient,
   Layout,
@@ -133,5 +134,33 @@ describe('a split of more shards than a server may open', () => {
     const alarm = errors[0].code === status.DATA_LOSS ? 'corrupt_records' : 'replaced_splits';
     assert.equal(await metricOf(server, `millrace_serve_${alarm}_total{dataset="fixture",split="train"}`), 1);
     assert.equal(await read(stream(1), pixelsOf(99)), NUM_SAMPLES);
+  });
+
+  it('is refused when a shard was replaced since the server started, though nobody had opened the split', async () => {
+    await makeSplit(folder.path, { ...FIXTURE, dataset: 'salted', salt: 99 });
+    const salted = join(splitFolder(folder.path, 'salted', 'train'), shardName(3), 'data.mdb');
+    copyFileSync(salted, join(split, shardName(3), 'data.mdb'));
+    const [error] = (await once(stream(1).resume(), 'error')) as [ServiceError];
+    assert.equal(error.code, status.DATA_LOSS, error.message);
+  });
+
+  it('is refused while a shard is another file with other content, and served again when the content is back', async () => {
+    const pixels = pixelsOf(0);
+    const shard = join(split, shardName(11), 'data.mdb');
+    const content = readFileSync(shard);
+    const elsewhere = { ...FIXTURE, dataset: 'salted', salt: 99 };
+    await makeSplit(folder.path, elsewhere);
+    const old = stream();
+    await readSome(old, pixels, 1);
+    renameSync(join(splitFolder(folder.path, 'salted', 'train'), shardName(11), 'data.mdb'), shard);
+    await readToEnd(old, pixels);
+    assert.equal(errors[0].code, status.DATA_LOSS, errors[0].message);
+    for (let tries = 0; tries < 2; tries++) {
+      const [error] = (await once(stream(1).resume(), 'error')) as [ServiceError];
+      assert.equal(error.code, status.DATA_LOSS, error.message);
+    }
+    writeFileSync(shard, content);
+    assert.equal(await read(stream(1), pixels), NUM_SAMPLES);
+    assert.equal(await metricOf(server, 'millrace_serve_corrupt_records_total{dataset="fixture",split="train"}'), 3);
   });
 });

@@ -5,10 +5,10 @@ import { completeTransform, type TransformOptions } from '../../lib/core/presets
 import { resizedCropOf } from '../../lib/core/resized-crop.js';
 import { softLabels } from '../../lib/core/soft-labels.js';
 import { windowOf } from '../../lib/core/transform.js';
-import { resizeCrop } from '../../lib/pixels/augment/resized-crop.js';
 import type { BatchServer } from '../../services/batch-server/server.js';
 import { connect, type Batch, type Client } from '../../services/trainer/client/client.js';
 import { collectBatches, startBatchServer } from '../fixtures/batch-server.js';
+import { PLAIN_TOOLS } from '../fixtures/plain-augment.js';
 import { createPlainPlacer } from '../fixtures/plain-placer.js';
 import { fixtureLabel, fixturePixels, makeSplit } from '../fixtures/split.js';
 import { temporaryFolder } from '../fixtures/temporary-folder.js';
@@ -92,7 +92,13 @@ describe('a transform', () => {
     const shape = { height: 9, width: 9, channels: 3 };
     batch.ids.forEach((id, i) => {
       const expected = new Uint8Array(243);
-      resizeCrop(expected, shape, fixturePixels(SHAPE, id), SHAPE, resizedCropOf(transform, SHAPE, SEED, 4, id));
+      PLAIN_TOOLS.resize(
+        expected,
+        shape,
+        fixturePixels(SHAPE, id),
+        SHAPE,
+        resizedCropOf(transform, SHAPE, SEED, 4, id),
+      );
       assert.deepEqual([...picture(batch, i)], [...expected]);
     });
   });

@@ -1,4 +1,5 @@
 /** Interleaved R, G, B to planar B, G, R: as it is, or halved on both axes. The twins are in `../resize-bilinear.ts`. */
+import { averageOfFour } from './average';
 import { join, NO } from './swizzle';
 
 /**
@@ -64,19 +65,12 @@ export function halve(source: usize, stride: usize, target: usize, width: usize,
       const d = v128.load(from + stride);
       const e = v128.load(from + stride, 16);
       const f = v128.load(from + stride, 32);
-      v128.store64_lane(target + x, average(blue(a, b, c), blue(d, e, f)), 0);
-      v128.store64_lane(target + x + plane, average(green(a, b, c), green(d, e, f)), 0);
-      v128.store64_lane(target + x + 2 * plane, average(red(a, b, c), red(d, e, f)), 0);
+      v128.store64_lane(target + x, averageOfFour(blue(a, b, c), blue(d, e, f)), 0);
+      v128.store64_lane(target + x + plane, averageOfFour(green(a, b, c), green(d, e, f)), 0);
+      v128.store64_lane(target + x + 2 * plane, averageOfFour(red(a, b, c), red(d, e, f)), 0);
       if (x === last) break;
     }
   }
-}
-
-/** Eight averages, in the lower half, of sixteen columns of two rows. */
-function average(above: v128, below: v128): v128 {
-  const sum = i16x8.add(i16x8.extadd_pairwise_i8x16_u(above), i16x8.extadd_pairwise_i8x16_u(below));
-  const values = i16x8.shr_u(i16x8.add(sum, i16x8.splat(2)), 2);
-  return i8x16.narrow_i16x8_u(values, values);
 }
 
 // One channel of the sixteen pixels that lie in a, b and c.

@@ -7,13 +7,9 @@ import type { CropWindow } from '../../../lib/core/crop.js';
 import { numElements } from '../../../lib/core/tensor.js';
 import { sourceShape } from '../../../lib/core/transform.js';
 import { augmentedBytes, createAugmenter, type Augmenter } from '../../../lib/pixels/augment/augmenter.js';
-import {
-  createCropResizer,
-  createSamplePlacer,
-  cropResizerBytes,
-  scratchBytes,
-  type SamplePlacer,
-} from '../../../lib/pixels/sample-kernels.js';
+import { createColorist } from '../../../lib/pixels/augment/color.js';
+import { createCropResizer, cropResizerBytes } from '../../../lib/pixels/augment/resized-crop.js';
+import { createSamplePlacer, scratchBytes, type SamplePlacer } from '../../../lib/pixels/sample-kernels.js';
 import type { Turbojpeg } from '../../../lib/pixels/turbojpeg-library.js';
 import { decodeDatum } from '../../../lib/shards/datum.js';
 import { readExactly } from '../../../lib/shards/lmdb-file.js';
@@ -166,22 +162,19 @@ export class Assembler {
     if (kitchen.tools?.staging !== staging) {
       const { recipe, values } = kitchen;
       const { transform, stored, seed } = recipe;
-      const numBytes = augmentedBytes(transform, stored);
       const { scratch, augmented, taps, record } = stagingPlaces(recipe, staging);
+      const data = this.#bytes.subarray(augmented, augmented + augmentedBytes(transform, stored));
       kitchen.tools = {
         staging,
         record,
         place: createSamplePlacer(this.memory, { scratch, values }, transform, sourceShape(stored, transform)),
         augmenter:
-          numBytes === 0
+          data.length === 0
             ? undefined
-            : createAugmenter(
-                transform,
-                stored,
-                seed,
-                this.#bytes.subarray(augmented, augmented + numBytes),
-                createCropResizer(this.memory, taps),
-              ),
+            : createAugmenter(transform, stored, seed, data, {
+                resize: createCropResizer(this.memory, taps),
+                color: createColorist(this.memory),
+              }),
       };
     }
     return kitchen.tools;

@@ -1,5 +1,5 @@
 /** The one memory that all frames are assembled in: who has which part of it. */
-import { createSharedMemory } from '../../../lib/pixels/sample-kernels.js';
+import { createSharedMemory } from '../../../lib/pixels/sample-kernels-module.js';
 import { shareMemory, type SharedFile } from './shared-file.js';
 
 /** A part of the memory. */

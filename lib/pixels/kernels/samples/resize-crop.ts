@@ -1,10 +1,11 @@
 /**
- * A part of a planar image, resized: OpenCV's INTER_LINEAR, integer for integer as in `../../augment/resized-crop.ts`, which is its
- * test oracle. It does not know that OpenCV halves in another way.
+ * A part of a planar image, resized: OpenCV's INTER_LINEAR, integer for integer as in `../../resize-bilinear.ts`, which is its test
+ * oracle.
  *
  * A pixel and its right neighbour are two bytes, so one load has both taps. What is read past a row's end has the weight 0; past the
  * image's end there must be a readable byte.
  */
+import { averageOfFour } from '../average';
 import { blendRows } from '../blend-rows';
 
 /**
@@ -74,5 +75,38 @@ function resizeRow(row: usize, offsets: usize, weights: usize, to: usize, padded
     const left = i32x4.dot_i16x8_s(i16x8.extend_low_i8x16_u(taps), v128.load(weights));
     const right = i32x4.dot_i16x8_s(i16x8.extend_high_i8x16_u(taps), v128.load(weights, 16));
     v128.store(to, i16x8.narrow_i32x4_s(i32x4.shr_s(left, 4), i32x4.shr_s(right, 4)));
+  }
+}
+
+/**
+ * Averages four pixels to one, as OpenCV does when both sides are halved exactly. Parameters as of {@link resizeCrop}.
+ */
+export function halveCrop(
+  source: usize,
+  stride: usize,
+  plane: usize,
+  channels: usize,
+  target: usize,
+  width: usize,
+  height: usize,
+): void {
+  for (let channel: usize = 0; channel < channels; channel++, source += plane) {
+    let from = source;
+    for (let y: usize = 0; y < height; y++, from += 2 * stride, target += width) {
+      if (width < 8) {
+        for (let x: usize = 0; x < 2 * width; x += 2) {
+          const above = <u32>load<u8>(from + x) + load<u8>(from + x, 1);
+          const below = <u32>load<u8>(from + stride + x) + load<u8>(from + stride + x, 1);
+          store<u8>(target + x / 2, (above + below + 2) >> 2);
+        }
+        continue;
+      }
+      const last = width - 8;
+      // The last eight may overlap the eight before them.
+      for (let x: usize = 0; ; x = min(x + 8, last)) {
+        v128.store64_lane(target + x, averageOfFour(v128.load(from + 2 * x), v128.load(from + stride + 2 * x)), 0);
+        if (x === last) break;
+      }
+    }
   }
 }

@@ -1,61 +1,109 @@
 import assert from 'node:assert/strict';
 import fc from 'fast-check';
-import { colorStepsOf, FACTOR_ONE, type ColorStep } from '../../../../lib/core/color-draws.js';
+import { colorStepsOf, FACTOR_ONE, lightingOf, type ColorStep } from '../../../../lib/core/color-draws.js';
+import { mix32 } from '../../../../lib/core/keyed-hash.js';
 import { completeTransform } from '../../../../lib/core/presets.js';
-import type { Rectangle } from '../../../../lib/core/resized-crop.js';
+import { numElements } from '../../../../lib/core/tensor.js';
 import { windowOf } from '../../../../lib/core/transform.js';
 import { augmentedBytes, createAugmenter } from '../../../../lib/pixels/augment/augmenter.js';
-import { applyColorStep, applyLighting } from '../../../../lib/pixels/augment/color.js';
-import { resizeCrop } from '../../../../lib/pixels/augment/resized-crop.js';
-import { resizeBilinear } from '../../../../lib/pixels/resize-bilinear.js';
+import { COLORIST_SLACK_BYTES, createColorist, type ColorImage } from '../../../../lib/pixels/augment/color.js';
+import { createCropResizer, cropResizerBytes } from '../../../../lib/pixels/augment/resized-crop.js';
+import { createSharedMemory } from '../../../../lib/pixels/sample-kernels-module.js';
+import { PLAIN_TOOLS } from '../../../fixtures/plain-augment.js';
 import { fixturePixels } from '../../../fixtures/split.js';
 
 const SHAPE = { height: 24, width: 31, channels: 3 };
 const record = fixturePixels(SHAPE, 1);
-
-/** A part of the record as a decoded image: interleaved R, G, B. */
-function cut({ y, x, height, width }: Rectangle) {
-  const data = new Uint8Array(height * width * 3);
-  for (let i = 0; i < data.length; i++) {
-    const pixel = Math.floor(i / 3);
-    const row = y + Math.floor(pixel / width);
-    data[i] = record[((2 - (i % 3)) * SHAPE.height + row) * SHAPE.width + x + (pixel % width)];
-  }
-  return { width, height, data };
-}
+const sides = fc.integer({ min: 1, max: 60 });
 
 describe('a resized crop', () => {
-  it('is what the resize of preprocessing, and so OpenCV, makes of the cut-out part, whatever the sizes', () => {
-    const sides = fc.integer({ min: 1, max: 40 });
+  it('is what the resize of preprocessing, and so OpenCV, makes of the cut-out part, and nothing beside it is touched', () => {
+    const cases = fc.record({
+      height: sides,
+      width: sides,
+      part: fc.record({ height: sides, width: sides }),
+      isHalved: fc.boolean(),
+      offset: fc.nat(9),
+      channels: fc.constantFrom(1, 3),
+    });
     fc.assert(
-      fc.property(sides, sides, fc.nat(), fc.nat(), fc.nat(), fc.nat(), (height, width, a, b, c, d) => {
-        const part = { height: 1 + (a % SHAPE.height), width: 1 + (b % SHAPE.width) };
-        const rectangle = {
-          ...part,
-          y: c % (SHAPE.height - part.height + 1),
-          x: d % (SHAPE.width - part.width + 1),
-        };
-        const target = new Uint8Array(3 * height * width);
-        resizeCrop(target, { height, width, channels: 3 }, record, SHAPE, rectangle);
-        assert.deepEqual(target, resizeBilinear(cut(rectangle), width, height));
+      fc.property(cases, ({ height, width, part, isHalved, offset, channels }) => {
+        const size = isHalved ? { height: 2 * height, width: 2 * width } : part;
+        const rectangle = { y: offset, x: 9 - offset, ...size };
+        const stored = { height: size.height + offset, width: size.width + 9 - offset, channels };
+        const shape = { height, width, channels };
+        const source = 16 + Math.ceil(cropResizerBytes(shape) / 16) * 16;
+        const target = source + numElements(stored) + 1;
+        const memory = createSharedMemory(target + numElements(shape) + 1);
+        const bytes = new Uint8Array(memory.buffer);
+        for (let i = source; i < bytes.length; i++) bytes[i] = mix32(i) >>> 24;
+        const expected = Uint8Array.from(bytes.subarray(source));
+        const pixels = bytes.subarray(source, source + numElements(stored));
+        const room = expected.subarray(target - source, target - source + numElements(shape));
+        PLAIN_TOOLS.resize(room, shape, Uint8Array.from(pixels), stored, rectangle);
+        const made = bytes.subarray(target, target + numElements(shape));
+        createCropResizer(memory, 16)(made, shape, pixels, stored, rectangle);
+        assert.ok(Buffer.from(bytes.subarray(source)).equals(expected));
+        assert.deepEqual([...bytes.subarray(0, 16)], new Array(16).fill(0));
       }),
     );
-  });
-
-  it('to exactly half the size averages four pixels, as OpenCV does', () => {
-    const rectangle = { y: 3, x: 5, height: 20, width: 26 };
-    const target = new Uint8Array(3 * 10 * 13);
-    resizeCrop(target, { height: 10, width: 13, channels: 3 }, record, SHAPE, rectangle);
-    assert.deepEqual(target, resizeBilinear(cut(rectangle), 13, 10));
   });
 });
 
 describe('color', () => {
+  const memory = createSharedMemory(1 << 16);
+  const room = new Uint8Array(memory.buffer);
+  const colorist = createColorist(memory);
+  /** An image that lies in the memory, at a place of any alignment. */
+  const place = (image: ColorImage, at = 64): ColorImage => {
+    room.set(image.data, at);
+    return { ...image, data: room.subarray(at, at + image.data.length) };
+  };
+
+  it('steps and lighting are their plain forms to the bit, in any order and window, and nothing beside it is touched', () => {
+    const draws = fc.record({
+      window: fc.record({ y: fc.nat(5), x: fc.nat(20), height: sides, width: sides }),
+      right: fc.nat(20),
+      at: fc.integer({ min: 64, max: 80 }),
+      colorJitter: fc.record({
+        brightness: fc.constantFrom(0, 0.4, 2),
+        contrast: fc.constantFrom(0, 0.4, 2),
+        saturation: fc.constantFrom(0, 0.4, 2),
+        hue: fc.constantFrom(0, 0.1, 0.5),
+      }),
+      lighting: fc.constantFrom(0, 0.1, 1),
+      contents: fc.constantFrom('noise', 'black', 'white'),
+      sampleId: fc.nat(),
+    });
+    fc.assert(
+      fc.property(draws, ({ window, right, at, colorJitter, lighting, contents, sampleId }) => {
+        const shape = { height: window.y + window.height, width: window.x + window.width + right, channels: 3 };
+        const noise = fixturePixels(shape, sampleId);
+        const data = contents === 'noise' ? noise : noise.fill(contents === 'black' ? 0 : 255);
+        for (let i = 0; i < room.length; i++) room[i] = mix32(i) >>> 24;
+        const image = place({ data, shape, window }, at);
+        const expected = Buffer.from(room);
+        const plain = { shape, window, data: expected.subarray(at, at + data.length) };
+        for (const step of colorStepsOf({ colorJitter }, 7, 0, sampleId)) {
+          colorist.applyStep(image, step);
+          PLAIN_TOOLS.color.applyStep(plain, step);
+        }
+        const levels = lightingOf({ lighting }, 7, 0, sampleId);
+        if (levels !== undefined) {
+          colorist.applyLighting(image, levels);
+          PLAIN_TOOLS.color.applyLighting(plain, levels);
+        }
+        assert.ok(expected.equals(room));
+      }),
+      { numRuns: 400 },
+    );
+  });
+
   const window = { y: 2, x: 3, height: 10, width: 20 };
   const after = (step: ColorStep): Uint8Array => {
-    const data = Uint8Array.from(record);
-    applyColorStep({ data, shape: SHAPE, window }, step);
-    return data;
+    const image = place({ data: record, shape: SHAPE, window });
+    colorist.applyStep(image, step);
+    return image.data;
   };
   const planes = SHAPE.height * SHAPE.width;
   const isInside = (i: number): boolean => {
@@ -98,18 +146,18 @@ describe('color', () => {
     const colorJitter = { brightness: 0, contrast: 0, saturation: 0, hue: 0.5 };
     const [step] = colorStepsOf({ colorJitter }, 5, 0, 1);
     assert.equal(step.kind, 'hue');
-    const grey = new Uint8Array(record.length).fill(77);
-    applyColorStep({ data: grey, shape: SHAPE, window }, step);
-    assert.ok(grey.every((value) => Math.abs(value - 77) <= 1));
+    const grey = place({ data: new Uint8Array(record.length).fill(77), shape: SHAPE, window });
+    colorist.applyStep(grey, step);
+    assert.ok(grey.data.every((value) => Math.abs(value - 77) <= 1));
     const changed = after(step);
     assert.ok(changed.some((value, i) => isInside(i) && Math.abs(value - record[i]) > 20));
     assert.ok(changed.every((value, i) => isInside(i) || value === record[i]));
   });
 
   it('lighting adds its levels to the channels of the window', () => {
-    const data = Uint8Array.from(record);
-    applyLighting({ data, shape: SHAPE, window }, [10, -300, 0]);
-    data.forEach((value, i) => {
+    const image = place({ data: record, shape: SHAPE, window });
+    colorist.applyLighting(image, [10, -300, 0]);
+    image.data.forEach((value, i) => {
       const level = [10, -300, 0][Math.floor(i / planes)];
       assert.equal(value, isInside(i) ? Math.min(255, Math.max(0, record[i] + level)) : record[i]);
     });
@@ -121,7 +169,7 @@ describe('an augmenter', () => {
     for (const preset of ['caffe-alexnet', 'caffe-googlenet', 'eval'] as const) {
       assert.equal(augmentedBytes(completeTransform({ preset }), SHAPE), 0);
     }
-    assert.equal(augmentedBytes(completeTransform({ preset: 'resnet' }), SHAPE), 3 * 224 * 224);
+    assert.equal(augmentedBytes(completeTransform({ preset: 'resnet' }), SHAPE), 3 * 224 * 224 + COLORIST_SLACK_BYTES);
   });
 
   it('gives a sample the same pixels whatever came before, leaves the record alone, and changes with the epoch', () => {
@@ -130,7 +178,10 @@ describe('an augmenter', () => {
       lighting: 0.1,
       colorJitter: { brightness: 0.5, contrast: 0.5, saturation: 0.5, hue: 0.2 },
     });
-    const augmenter = createAugmenter(transform, SHAPE, 9);
+    const memory = createSharedMemory(1 << 16);
+    const data = new Uint8Array(memory.buffer, 0, augmentedBytes(transform, SHAPE));
+    const tools = { resize: createCropResizer(memory, 1 << 15), color: createColorist(memory) };
+    const augmenter = createAugmenter(transform, SHAPE, 9, data, tools);
     const cropOf = (id: number, epoch: number): number[] => {
       const pixels = fixturePixels(SHAPE, id);
       const before = Uint8Array.from(pixels);

@@ -7,16 +7,8 @@ import { mix32 } from '../../../../lib/core/keyed-hash.js';
 import { completeTransform } from '../../../../lib/core/presets.js';
 import { numElements, type SampleShape } from '../../../../lib/core/tensor.js';
 import { createMeanSubtractor, croppedShape, type Mean, type Transform } from '../../../../lib/core/transform.js';
-import { resizeCrop } from '../../../../lib/pixels/augment/resized-crop.js';
-import {
-  createCropResizer,
-  createSamplePlacer,
-  createSharedMemory,
-  cropResizerBytes,
-  kernelValues,
-  placedBytes,
-  scratchBytes,
-} from '../../../../lib/pixels/sample-kernels.js';
+import { createSamplePlacer, kernelValues, placedBytes, scratchBytes } from '../../../../lib/pixels/sample-kernels.js';
+import { createSharedMemory } from '../../../../lib/pixels/sample-kernels-module.js';
 
 interface Case {
   readonly stored: SampleShape;
@@ -98,29 +90,6 @@ describe('the sample kernel', () => {
     assert.throws(
       () => createSamplePlacer(memory, { values: 0, scratch: 0 }, transform, { width: 2, height: 2, channels: 4 }),
       RangeError,
-    );
-  });
-
-  it('resizes a part of a sample as its plain form does, and touches nothing beside it', () => {
-    fc.assert(
-      fc.property(side, side, side, side, fc.nat(9), fc.constantFrom(1, 3), (height, width, h, w, offset, channels) => {
-        const rectangle = { y: offset, x: 9 - offset, height: h, width: w };
-        const stored = { height: h + offset, width: w + 9 - offset, channels };
-        const shape = { height, width, channels };
-        const source = 16 + Math.ceil(cropResizerBytes(shape) / 16) * 16;
-        const target = source + numElements(stored) + 1;
-        const memory = createSharedMemory(target + numElements(shape) + 1);
-        const bytes = new Uint8Array(memory.buffer);
-        for (let i = source; i < bytes.length; i++) bytes[i] = mix32(i) >>> 24;
-        const expected = Uint8Array.from(bytes.subarray(source));
-        const pixels = bytes.subarray(source, source + numElements(stored));
-        const room = expected.subarray(target - source, target - source + numElements(shape));
-        resizeCrop(room, shape, Uint8Array.from(pixels), stored, rectangle);
-        const made = bytes.subarray(target, target + numElements(shape));
-        createCropResizer(memory, 16)(made, shape, pixels, stored, rectangle);
-        assert.ok(Buffer.from(bytes.subarray(source)).equals(expected));
-        assert.deepEqual([...bytes.subarray(0, 16)], new Array(16).fill(0));
-      }),
     );
   });
 });

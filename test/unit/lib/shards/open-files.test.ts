@@ -1,5 +1,15 @@
 import assert from 'node:assert/strict';
-import { readdirSync, renameSync, rmSync, utimesSync } from 'node:fs';
+import {
+  appendFileSync,
+  copyFileSync,
+  readdirSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  statSync,
+  utimesSync,
+  writeFileSync,
+} from 'node:fs';
 import { join } from 'node:path';
 import { shardName, splitFolder } from '../../../../lib/platform/root-layout.js';
 import { OpenFiles } from '../../../../lib/shards/open-files.js';
@@ -11,6 +21,7 @@ import { temporaryFolder } from '../../../fixtures/temporary-folder.js';
 const SHAPE = { height: 4, width: 4, channels: 3 };
 const NUM_SHARDS = 12;
 const NUM_SAMPLES = 2 * NUM_SHARDS;
+const FIXTURE = { dataset: 'fixture', split: 'train', numSamples: NUM_SAMPLES, shape: SHAPE, shardSamples: 2 };
 
 describe('the shards of a split that are open', () => {
   const root = temporaryFolder();
@@ -20,13 +31,7 @@ describe('the shards of a split that are open', () => {
   beforeEach(async () => {
     folder = splitFolder(root.path, 'fixture', 'train');
     rmSync(folder, { recursive: true, force: true });
-    await makeSplit(root.path, {
-      dataset: 'fixture',
-      split: 'train',
-      numSamples: NUM_SAMPLES,
-      shape: SHAPE,
-      shardSamples: 2,
-    });
+    await makeSplit(root.path, FIXTURE);
   });
   afterEach(() => split.close());
 
@@ -66,14 +71,7 @@ describe('the shards of a split that are open', () => {
     split = await openSplit(folder, files);
     const places = [0, 5].map((id) => split.placeOf(id));
     rmSync(folder, { recursive: true });
-    await makeSplit(root.path, {
-      dataset: 'fixture',
-      split: 'train',
-      numSamples: NUM_SAMPLES,
-      shape: SHAPE,
-      shardSamples: 2,
-      salt: 9,
-    });
+    await makeSplit(root.path, { ...FIXTURE, salt: 9 });
     assert.throws(() => holdPlaces(places), {
       code: 'ERR_VERSION_CHANGED',
       message: /of fixture\/train is not in its place/,
@@ -88,14 +86,7 @@ describe('the shards of a split that are open', () => {
     if (process.platform !== 'linux') this.skip();
     split = await openSplit(folder, new OpenFiles(1));
     renameSync(folder, join(root.path, 'old'));
-    await makeSplit(root.path, {
-      dataset: 'fixture',
-      split: 'train',
-      numSamples: NUM_SAMPLES,
-      shape: SHAPE,
-      shardSamples: 2,
-      salt: 9,
-    });
+    await makeSplit(root.path, { ...FIXTURE, salt: 9 });
     for (let i = 0; i < NUM_SAMPLES; i++) check(idOf(i));
     assert.equal(split.isStale(), false);
     rmSync(join(root.path, 'old'), { recursive: true });
@@ -114,5 +105,54 @@ describe('the shards of a split that are open', () => {
     });
     check(0);
     assert.ok(readdirSync(folder).includes('manifest.json'));
+  });
+
+  it('are corrupt when they cannot be those of the manifest: another length, or the records of another shard', async () => {
+    const [longer, ...swapped] = [1, 2, 3].map((index) => join(folder, shardName(index), 'data.mdb'));
+    appendFileSync(longer, Buffer.alloc(4096));
+    const third = readFileSync(swapped[1]);
+    copyFileSync(swapped[0], swapped[1]);
+    writeFileSync(swapped[0], third);
+    split = await openSplit(folder);
+    assert.throws(() => check(2), {
+      code: 'ERR_SHARD_CORRUPT',
+      message: /shard-00001.* bytes where the manifest says/,
+    });
+    assert.throws(() => check(4), {
+      code: 'ERR_SHARD_CORRUPT',
+      message: /shard-00002\/data.mdb holds "00000006_image6.JPEG" where there are only records 4 to 5$/,
+    });
+    assert.throws(() => check(6), { code: 'ERR_SHARD_CORRUPT' });
+    check(0);
+    check(8);
+  });
+
+  it('that were replaced since the split was opened before are taken for what they are only by their content', async () => {
+    split = await openSplit(folder);
+    const { identity } = split;
+    const [other, missing, same] = [1, 2, 3].map((index) => join(folder, shardName(index), 'data.mdb'));
+    const contents = [other, missing, same].map((path) => readFileSync(path));
+    await makeSplit(root.path, { ...FIXTURE, dataset: 'salted', salt: 9 });
+    const salted = join(splitFolder(root.path, 'salted', 'train'), shardName(1), 'data.mdb');
+    assert.equal(statSync(salted).size, statSync(other).size);
+
+    copyFileSync(same, `${same}.new`);
+    renameSync(`${same}.new`, same);
+    copyFileSync(salted, other);
+    rmSync(missing);
+    const again = (): Promise<SplitReader> => openSplit(folder, undefined, identity);
+    await assert.rejects(again(), {
+      code: 'ERR_SHARD_CORRUPT',
+      message: /shard-00001\/data.mdb was replaced: expected content digest \w+, found \w+$/,
+    });
+    writeFileSync(other, contents[0]);
+    await assert.rejects(again(), {
+      code: 'ERR_SHARD_CORRUPT',
+      message: `${missing} was replaced: ${missing} cannot be opened: ENOENT: no such file or directory, open '${missing}'`,
+    });
+    writeFileSync(missing, contents[1]);
+    await split.close();
+    split = await again();
+    for (let id = 0; id < NUM_SAMPLES; id++) check(id);
   });
 });
