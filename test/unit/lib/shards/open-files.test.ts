@@ -9,8 +9,8 @@ import { fixturePixels, makeSplit } from '../../../fixtures/split.js';
 import { temporaryFolder } from '../../../fixtures/temporary-folder.js';
 
 const SHAPE = { height: 4, width: 4, channels: 3 };
-const NUM_SHARDS = 12;
-const NUM_SAMPLES = 2 * NUM_SHARDS;
+const NUM_SAMPLES = 24;
+const SPLIT = { dataset: 'fixture', split: 'train', numSamples: NUM_SAMPLES, shape: SHAPE, shardSamples: 2 };
 
 describe('the shards of a split that are open', () => {
   const root = temporaryFolder();
@@ -20,13 +20,7 @@ describe('the shards of a split that are open', () => {
   beforeEach(async () => {
     folder = splitFolder(root.path, 'fixture', 'train');
     rmSync(folder, { recursive: true, force: true });
-    await makeSplit(root.path, {
-      dataset: 'fixture',
-      split: 'train',
-      numSamples: NUM_SAMPLES,
-      shape: SHAPE,
-      shardSamples: 2,
-    });
+    await makeSplit(root.path, SPLIT);
   });
   afterEach(() => split.close());
 
@@ -66,14 +60,7 @@ describe('the shards of a split that are open', () => {
     split = await openSplit(folder, files);
     const places = [0, 5].map((id) => split.placeOf(id));
     rmSync(folder, { recursive: true });
-    await makeSplit(root.path, {
-      dataset: 'fixture',
-      split: 'train',
-      numSamples: NUM_SAMPLES,
-      shape: SHAPE,
-      shardSamples: 2,
-      salt: 9,
-    });
+    await makeSplit(root.path, { ...SPLIT, salt: 9 });
     assert.throws(() => holdPlaces(places), {
       code: 'ERR_VERSION_CHANGED',
       message: /of fixture\/train is not in its place/,
@@ -88,14 +75,7 @@ describe('the shards of a split that are open', () => {
     if (process.platform !== 'linux') this.skip();
     split = await openSplit(folder, new OpenFiles(1));
     renameSync(folder, join(root.path, 'old'));
-    await makeSplit(root.path, {
-      dataset: 'fixture',
-      split: 'train',
-      numSamples: NUM_SAMPLES,
-      shape: SHAPE,
-      shardSamples: 2,
-      salt: 9,
-    });
+    await makeSplit(root.path, { ...SPLIT, salt: 9 });
     for (let i = 0; i < NUM_SAMPLES; i++) check(idOf(i));
     assert.equal(split.isStale(), false);
     rmSync(join(root.path, 'old'), { recursive: true });
