@@ -39,6 +39,16 @@ describe('archives that are on a local disk', () => {
     assert.equal(existsSync(archivePath(root.path, 'images.tar')), false);
   });
 
+  it('checks again when a digest is asked for that was not made then', async () => {
+    place(BODY);
+    await downloadOne(root.path, archiveOf('images.tar', [], EXPECTED));
+    const strict = archiveOf('images.tar', [], { ...EXPECTED, sha256: '0'.repeat(64) });
+    await assert.rejects(downloadOne(root.path, strict), {
+      code: 'ERR_VERIFICATION',
+      message: /expected SHA-256 0{64}/,
+    });
+  });
+
   it('says where to place an archive that has no source', async () => {
     await assert.rejects(downloadOne(root.path, archiveOf('images.tar', [])), (error: Error & { code: string }) => {
       assert.equal(error.code, 'ERR_NOT_FOUND');
