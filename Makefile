@@ -28,9 +28,12 @@ help: ## list the targets
 run: build ## the main job, end to end: download, shards, batches, training (DATASET=sample or ilsvrc2012-sample)
 	@node dist/cli/main.js run $(DATASET) --root $(ROOT)
 
+# Mocha keeps one core busy. What pytest says comes behind it, in one piece.
 test: build tools python-tools swiftshader ## all tests
-	@$(with_vulkan) $(BIN)/mocha
-	@cd $(PYTHON) && .venv/bin/pytest
+	@said=$$(mktemp); (cd $(PYTHON) && exec .venv/bin/pytest) >$$said 2>&1 & pytest=$$!; \
+		trap 'kill $$pytest 2>/dev/null || :; rm -f $$said' EXIT; \
+		failed=0; $(with_vulkan) $(BIN)/mocha || failed=1; \
+		wait $$pytest || failed=1; cat $$said; exit $$failed
 
 build: dist/.stamp dist/lib/pixels/kernels.wasm dist/lib/pixels/sample-kernels.wasm turbojpeg ## compile, with everything that needs installing
 

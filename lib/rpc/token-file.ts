@@ -10,6 +10,7 @@ import { createHash, randomBytes } from 'node:crypto';
 import { unwatchFile, watchFile } from 'node:fs';
 import { readFile } from 'node:fs/promises';
 import { UsageError } from '../core/errors.js';
+import { sleep } from '../platform/lifecycle.js';
 import type { Logger } from '../platform/logger.js';
 
 export interface TokenLimits {
@@ -31,6 +32,7 @@ const DIGEST = /^[0-9a-f]{64}$/i;
 const LIMIT = /^(streams|bytes-per-second)=([1-9]\d{0,14})$/;
 const TOKEN_BYTES = 32;
 const WATCH_INTERVAL_MS = 1_000;
+const SETTLE_MS = 250;
 
 /** Whether a token may be called so. */
 export function isTokenName(name: string): boolean {
@@ -66,8 +68,8 @@ export function watchTokenFile(path: string, log: Logger, onChange: (entries: To
   let last = Promise.resolve();
   const look = async (): Promise<void> => {
     try {
-      const text = await readFile(path, 'utf8');
-      if (text === known) return;
+      if ((await readFile(path, 'utf8')) === known) return;
+      const text = await readSettled(path);
       const entries = parseLines(text, path);
       known = text;
       onChange(entries);
@@ -83,6 +85,16 @@ export function watchTokenFile(path: string, log: Logger, onChange: (entries: To
   // It may have changed since it was read.
   listener();
   return () => unwatchFile(path, listener);
+}
+
+/** The text of a file that may be being written: what two looks, a moment apart, agree on. */
+export async function readSettled(path: string): Promise<string> {
+  for (let before = await readFile(path, 'utf8'); ;) {
+    await sleep(SETTLE_MS);
+    const now = await readFile(path, 'utf8');
+    if (now === before) return now;
+    before = now;
+  }
 }
 
 function parseLines(text: string, path: string): TokenEntry[] {

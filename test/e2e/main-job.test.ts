@@ -85,9 +85,10 @@ describe('the main job', () => {
     this.timeout(300_000);
     const undisturbed = join(folder.path, 'undisturbed');
     const killed = join(folder.path, 'killed');
-    for (const root of [undisturbed, killed]) {
-      // Drawing the archives is no part of what is tested here.
-      cpSync(join(whole, 'sample-archives'), join(root, 'sample-archives'), { recursive: true });
+    // Drawing the archives is no part of what is tested here; what is undisturbed has the whole run's archives and shards, too.
+    cpSync(join(whole, 'sample-archives'), join(killed, 'sample-archives'), { recursive: true });
+    for (const part of ['sample-archives', 'archives', 'datasets']) {
+      cpSync(join(whole, part), join(undisturbed, part), { recursive: true, preserveTimestamps: true });
     }
     assert.equal((await millrace(['run', 'sample', '--root', undisturbed, ...FEW_STEPS])).code, 0);
 

@@ -1,13 +1,12 @@
 import assert from 'node:assert/strict';
 import { existsSync, readFileSync } from 'node:fs';
-import { join } from 'node:path';
 import { archivePath } from '../../lib/platform/root-layout.js';
 import { DEFAULT_TRANSFER_OPTIONS, segmentBytesOf } from '../../services/downloader/transfer-options.js';
+import { downloadRoot } from '../fixtures/download-root.js';
 import { archiveOf, downloadOne, SEGMENTED, type RunOptions } from '../fixtures/download-run.js';
 import { drip, rangeOf } from '../fixtures/drip.js';
 import { md5Of, noise, send, type Handler } from '../fixtures/odd-server.js';
 import { oddServers } from '../fixtures/odd-servers.js';
-import { temporaryFolder } from '../fixtures/temporary-folder.js';
 
 const BODY = noise(2_000_000);
 const SHIFTED = Buffer.concat([BODY.subarray(1000), BODY.subarray(0, 1000)]);
@@ -17,19 +16,14 @@ const OVERLAP_BYTES = 32_768;
 const PIECE_BYTES = segmentBytesOf({ ...DEFAULT_TRANSFER_OPTIONS, ...SEGMENTED });
 
 describe('downloading without a digest from servers with right headers and wrong bytes', () => {
-  const folder = temporaryFolder();
+  const root = downloadRoot();
   const { servers, serve } = oddServers();
-  let root: string;
-  let numRoots = 0;
-  beforeEach(() => {
-    root = join(folder.path, `root-${numRoots++}`);
-  });
 
   const download = async (handler: Handler, options: RunOptions = {}, expected: { md5?: string } = {}) => {
     if (servers.length === 0) await serve(handler);
-    return downloadOne(root, archiveOf('images.bin', [`${servers[0].url}/a`], expected), options);
+    return downloadOne(root.path, archiveOf('images.bin', [`${servers[0].url}/a`], expected), options);
   };
-  const target = (): string => archivePath(root, 'images.bin');
+  const target = (): string => archivePath(root.path, 'images.bin');
   /** The first request is cut, the one that goes on is answered with bytes of `wrong`, later ones rightly. */
   const goingOnWith =
     (wrong: Buffer): Handler =>

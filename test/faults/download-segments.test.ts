@@ -1,15 +1,14 @@
 import assert from 'node:assert/strict';
 import { existsSync, readFileSync } from 'node:fs';
-import { join } from 'node:path';
 import { archivePath } from '../../lib/platform/root-layout.js';
 import { ByteRanges } from '../../services/downloader/byte-ranges.js';
 import { readJournal } from '../../services/downloader/journal.js';
 import { DEFAULT_TRANSFER_OPTIONS, segmentBytesOf } from '../../services/downloader/transfer-options.js';
+import { downloadRoot } from '../fixtures/download-root.js';
 import { archiveOf, downloadOne, SEGMENTED, type RunOptions } from '../fixtures/download-run.js';
 import { drip, rangeOf, writeRangeHead } from '../fixtures/drip.js';
 import { md5Of, noise, type Handler } from '../fixtures/odd-server.js';
 import { oddServers } from '../fixtures/odd-servers.js';
-import { temporaryFolder } from '../fixtures/temporary-folder.js';
 
 const BODY = noise(4_000_000);
 const OTHER = Buffer.from(BODY.map((byte) => byte ^ 0xff));
@@ -26,13 +25,8 @@ function holdsSpot(exchange: Exchange): boolean {
 }
 
 describe('downloading over several connections, when things go wrong', () => {
-  const folder = temporaryFolder();
+  const root = downloadRoot();
   const { servers, serve, closeAll } = oddServers();
-  let root: string;
-  let numRoots = 0;
-  beforeEach(() => {
-    root = join(folder.path, `root-${numRoots++}`);
-  });
 
   const download = async (handlers: readonly Handler[], options: RunOptions = {}) => {
     for (const handler of handlers.slice(servers.length)) await serve(handler);
@@ -41,9 +35,9 @@ describe('downloading over several connections, when things go wrong', () => {
       servers.map(({ url }) => `${url}/a`),
       EXPECTED,
     );
-    return downloadOne(root, archive, { ...options, transfer: { ...SEGMENTED, ...options.transfer } });
+    return downloadOne(root.path, archive, { ...options, transfer: { ...SEGMENTED, ...options.transfer } });
   };
-  const target = (): string => archivePath(root, 'images.bin');
+  const target = (): string => archivePath(root.path, 'images.bin');
   const placed = (): Buffer => readFileSync(target());
   const whatIsThere = async (): Promise<ByteRanges> => new ByteRanges((await readJournal(`${target()}.part`))?.ranges);
 
@@ -177,7 +171,7 @@ describe('downloading over several connections, when things go wrong', () => {
 
   it('finds out which of two mirrors has wrong bytes of the right length', async () => {
     for (const order of [0, 1]) {
-      root = join(folder.path, `root-${numRoots++}`);
+      root.renew();
       const handlers: Handler[] = [(exchange) => drip(exchange, BODY), (exchange) => drip(exchange, OTHER)];
       await closeAll();
       const { heard, names } = await download(order === 0 ? handlers : handlers.toReversed());

@@ -1,8 +1,7 @@
 /** Records and mean against digests that the real Caffe made of the same images. Needs the test data. */
 import assert from 'node:assert/strict';
-import { execFileSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
-import { existsSync, mkdirSync, readdirSync, readFileSync } from 'node:fs';
+import { existsSync, readFileSync } from 'node:fs';
 import { copyFile, mkdir, symlink } from 'node:fs/promises';
 import { join } from 'node:path';
 import { readEnvironment } from '../../lib/platform/environment.js';
@@ -11,6 +10,7 @@ import { openShard } from '../../lib/shards/shard-reader.js';
 import { connect } from '../../services/trainer/client/client.js';
 import { collectBatches, startBatchServer } from '../fixtures/batch-server.js';
 import { millrace } from '../fixtures/cli.js';
+import { unpackPhotographs } from '../fixtures/photographs.js';
 import { runCommand, runPython } from '../fixtures/run-command.js';
 import { temporaryFolder } from '../fixtures/temporary-folder.js';
 
@@ -43,15 +43,7 @@ describe('what the real Caffe makes of the same images', function () {
       this.skip();
     }
     reference = JSON.parse(readFileSync(path, 'utf8')) as Reference;
-    mkdirSync(at('val'));
-    mkdirSync(at('train'));
-    execFileSync('tar', ['-xf', join(testData, 'ILSVRC2012_img_val.sample.tar'), '-C', at('val')]);
-    execFileSync('tar', ['-xf', join(testData, 'ILSVRC2012_img_train.sample.tar'), '-C', at('train')]);
-    for (const inner of readdirSync(at('train'))) {
-      const classFolder = at(`train/${inner.slice(0, -4)}`);
-      mkdirSync(classFolder);
-      execFileSync('tar', ['-xf', at(`train/${inner}`), '-C', classFolder]);
-    }
+    unpackPhotographs(testData, folder.path);
   });
 
   async function convert(split: string, name: string, ...flags: string[]): Promise<string> {

@@ -1,10 +1,8 @@
 import assert from 'node:assert/strict';
 import { InterruptedError, MillraceError, UsageError } from '../../lib/core/errors.js';
-import { createLogger } from '../../lib/platform/logger.js';
-import { BatchServer } from '../../services/batch-server/server.js';
-import { connect, type Batch, type Client, type StreamState } from '../../services/trainer/client/client.js';
-import { makeSplit } from '../fixtures/split.js';
-import { temporaryFolder } from '../fixtures/temporary-folder.js';
+import { connect, type Batch, type StreamState } from '../../services/trainer/client/client.js';
+import { startBatchServer } from '../fixtures/batch-server.js';
+import { servedSplits } from '../fixtures/served-splits.js';
 
 const SPLIT = {
   dataset: 'fixture',
@@ -15,12 +13,6 @@ const SPLIT = {
 };
 const OPTIONS = { dataset: 'fixture', split: 'train', batchSize: 4, seed: 11, epochs: 2 } as const;
 
-async function startServer(root: string): Promise<BatchServer> {
-  const server = BatchServer.create({ root, port: 0, drainMs: 500 }, createLogger('test', 'silent'));
-  await server.start();
-  return server;
-}
-
 /** Threads, sockets and timers that keep this process alive, mocha's own timers apart. */
 function numHandles(): number {
   return process.getActiveResourcesInfo().filter((name) => /MessagePort|Worker|TCP/.test(name)).length;
@@ -28,59 +20,50 @@ function numHandles(): number {
 
 for (const prefetchBytes of [0, 1, 64 << 20]) {
   describe(`a stream of a client that reads ${prefetchBytes} bytes ahead`, () => {
-    const folder = temporaryFolder();
     const options = { ...OPTIONS, prefetchBytes };
-    let server: BatchServer;
-    let client: Client;
+    const served = servedSplits(SPLIT);
     let expected: Batch[];
 
     before(async () => {
-      await makeSplit(folder.path, SPLIT);
-      server = await startServer(folder.path);
-      client = connect({ servers: [server.address] });
       expected = [];
-      for await (const batch of client.stream({ ...OPTIONS, prefetchBytes: 0 })) expected.push(batch);
+      for await (const batch of served.client.stream({ ...OPTIONS, prefetchBytes: 0 })) expected.push(batch);
       assert.equal(expected.length, 100);
-    });
-    after(async () => {
-      client.close();
-      await server.destroy();
     });
 
     it('gives the same batches, and the reader owns their memory', async () => {
       const got: Batch[] = [];
-      for await (const batch of client.stream(options)) got.push(batch);
+      for await (const batch of served.client.stream(options)) got.push(batch);
       assert.deepEqual(got, expected);
       assert.equal(new Set(got.map(({ images }) => images.buffer)).size, got.length);
     });
 
     it('goes on from its state, which is plain JSON, where its reader stopped', async () => {
       for (const numRead of [1, 49, 50, 51]) {
-        const stream = client.stream(options);
+        const stream = served.client.stream(options);
         for (let i = 0; i < numRead; i++) assert.deepEqual((await stream.next()).value, expected[i]);
         await stream.return();
         const resumeFrom = JSON.parse(JSON.stringify(stream.state())) as StreamState;
         const rest: Batch[] = [];
-        for await (const batch of client.stream({ ...options, resumeFrom })) rest.push(batch);
+        for await (const batch of served.client.stream({ ...options, resumeFrom })) rest.push(batch);
         assert.deepEqual(rest, expected.slice(numRead));
       }
     });
 
     it('does not go on from the state of another sequence, or of other data', async () => {
-      const stream = client.stream(options);
+      const stream = served.client.stream(options);
       await stream.next();
       await stream.return();
       const state = stream.state();
-      assert.throws(() => client.stream({ ...options, seed: 12, resumeFrom: state }), UsageError);
-      assert.throws(() => client.stream({ ...options, batchSize: 8, resumeFrom: state }), UsageError);
+      assert.throws(() => served.client.stream({ ...options, seed: 12, resumeFrom: state }), UsageError);
+      assert.throws(() => served.client.stream({ ...options, batchSize: 8, resumeFrom: state }), UsageError);
       await assert.rejects(
-        client.stream({ ...options, resumeFrom: { ...state, version: 'f'.repeat(32) } }).next(),
+        served.client.stream({ ...options, resumeFrom: { ...state, version: 'f'.repeat(32) } }).next(),
         (error: unknown) => error instanceof MillraceError && error.code === 'ERR_VERSION_CHANGED',
       );
     });
 
     it('knows how many batches came and how long its reader waited', async () => {
-      const stream = client.stream(options);
+      const stream = served.client.stream(options);
       const times = { firstWaitMs: 0, waitMs: 0, elapsedMs: 0 };
       assert.deepEqual(stream.metrics(), { numBatches: 0, numSamples: 0, numReconnects: 0, ...times });
       for (let i = 0; i < 10; i++) await stream.next();
@@ -92,7 +75,7 @@ for (const prefetchBytes of [0, 1, 64 << 20]) {
     });
 
     it('ends at once when the client is closed or its signal is aborted, also while the reader waits', async () => {
-      const other = connect({ servers: [server.address] });
+      const other = connect({ servers: [served.server.address] });
       const controller = new AbortController();
       const endless = { ...options, epochs: undefined };
       const aborted = other.stream({ ...endless, signal: controller.signal });
@@ -109,17 +92,17 @@ for (const prefetchBytes of [0, 1, 64 << 20]) {
 
     it('tells what is wrong as the server said it', async () => {
       await assert.rejects(
-        client.stream({ ...options, dataset: 'absent' }).next(),
+        served.client.stream({ ...options, dataset: 'absent' }).next(),
         (error: unknown) => error instanceof MillraceError && error.code === 'ERR_NOT_FOUND',
       );
       await assert.rejects(
-        client.stream({ ...options, transform: { cropSize: 99 } }).next(),
+        served.client.stream({ ...options, transform: { cropSize: 99 } }).next(),
         (error: unknown) => error instanceof UsageError && /crop/.test(error.field),
       );
     });
 
     it('goes on with the next step when a server goes away', async () => {
-      const [first, second] = [await startServer(folder.path), await startServer(folder.path)];
+      const [first, second] = [await startBatchServer(served.root), await startBatchServer(served.root)];
       const other = connect({ servers: [first.address, second.address], backoff: { baseMs: 1, maxMs: 5 } });
       const stream = other.stream({ ...options, epochs: undefined });
       let numRead = 0;
@@ -134,7 +117,7 @@ for (const prefetchBytes of [0, 1, 64 << 20]) {
 
     it('leaves nothing open when its reader stops', async () => {
       const before = numHandles();
-      const other = connect({ servers: [server.address] });
+      const other = connect({ servers: [served.server.address] });
       for await (const batch of other.stream({ ...options, epochs: undefined })) {
         if (batch.step === 3) break;
       }

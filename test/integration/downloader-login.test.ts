@@ -11,22 +11,17 @@ import { readCredentials, urlCredentials } from '../../services/downloader/crede
 import { httpGet, type HttpOptions } from '../../services/downloader/http-get.js';
 import { journalPath } from '../../services/downloader/journal.js';
 import { DEFAULT_TRANSFER_OPTIONS } from '../../services/downloader/transfer-options.js';
+import { downloadRoot } from '../fixtures/download-root.js';
 import { archiveOf, downloadOne, FAST, type Heard } from '../fixtures/download-run.js';
 import { md5Of, noise, send, startOddServer, type Handler, type OddServer } from '../fixtures/odd-server.js';
-import { temporaryFolder } from '../fixtures/temporary-folder.js';
 
 const BODY = noise(200_000);
 const EXPECTED = { bytes: BODY.length, md5: md5Of(BODY) };
 const SECRET = 'hunter2';
 
 describe('downloading from servers that want to know who asks', () => {
-  const folder = temporaryFolder();
+  const root = downloadRoot();
   const closers: (() => Promise<unknown>)[] = [];
-  let root: string;
-  let numRoots = 0;
-  beforeEach(() => {
-    root = join(folder.path, `root-${numRoots++}`);
-  });
   afterEach(async () => {
     await Promise.all(closers.splice(0).map((close) => close()));
   });
@@ -41,7 +36,7 @@ describe('downloading from servers that want to know who asks', () => {
     closers.push(() => new Promise((resolve) => server.close(resolve)));
     return (server.address() as AddressInfo).port;
   };
-  const placed = (): Buffer => readFileSync(archivePath(root, 'images.bin'));
+  const placed = (): Buffer => root.placed('images.bin');
 
   /** Whatever was said or written anywhere. */
   const requireUnseen = (heard: readonly Heard[], ...texts: string[]): void => {
@@ -56,7 +51,7 @@ describe('downloading from servers that want to know who asks', () => {
     });
     const url = `${front.url}/a`;
     const credentials = await readCredentials({ urls: [url], headers: [`X-Token: ${SECRET}`], cookie: `a=${SECRET}` });
-    const { heard } = await downloadOne(root, archiveOf('images.bin', [url], EXPECTED), { credentials });
+    const { heard } = await downloadOne(root.path, archiveOf('images.bin', [url], EXPECTED), { credentials });
     assert.deepEqual(placed(), BODY);
     assert.equal(front.requests.length, 2);
     for (const { headers } of storage.requests)
@@ -74,18 +69,18 @@ describe('downloading from servers that want to know who asks', () => {
     });
     const url = `${server.url.replace('//', `//me:${SECRET}@`)}/a?token=${SECRET}`;
     const heard: Heard[] = [];
-    await assert.rejects(downloadOne(root, archiveOf('images.bin', [url], EXPECTED)), (error: Error) => {
+    await assert.rejects(downloadOne(root.path, archiveOf('images.bin', [url], EXPECTED)), (error: Error) => {
       requireUnseen(heard, error.message, JSON.stringify(error));
       return true;
     });
     const authorization = `Basic ${Buffer.from(`me:${SECRET}`).toString('base64')}`;
     assert.equal(server.requests[0].headers.authorization, authorization);
-    requireUnseen([], readFileSync(journalPath(`${archivePath(root, 'images.bin')}.part`), 'utf8'));
+    requireUnseen([], readFileSync(journalPath(`${archivePath(root.path, 'images.bin')}.part`), 'utf8'));
   });
 
   it('says what to do about a login that is asked for', async () => {
     const server = await serve(({ response }) => void response.writeHead(401).end());
-    const run = downloadOne(root, archiveOf('images.bin', [`${server.url}/a`], EXPECTED));
+    const run = downloadOne(root.path, archiveOf('images.bin', [`${server.url}/a`], EXPECTED));
     await assert.rejects(run, /401.*--header.*--netrc/s);
   });
 
@@ -98,7 +93,7 @@ describe('downloading from servers that want to know who asks', () => {
         void fetchInto(request.url ?? '', response);
       });
       const port = await listen(proxy);
-      await downloadOne(root, archiveOf('images.bin', [`${server.url}/a`], EXPECTED), {
+      await downloadOne(root.path, archiveOf('images.bin', [`${server.url}/a`], EXPECTED), {
         proxy: { http: `http://127.0.0.1:${port}` },
       });
       assert.deepEqual(placed(), BODY);
@@ -108,7 +103,7 @@ describe('downloading from servers that want to know who asks', () => {
     it('leaves hosts alone that are not to be asked for there', async () => {
       const server = await serve((exchange) => send(exchange, BODY));
       const proxy = { http: 'http://127.0.0.1:9', noProxy: '127.0.0.1' };
-      await downloadOne(root, archiveOf('images.bin', [`${server.url}/a`], EXPECTED), { proxy });
+      await downloadOne(root.path, archiveOf('images.bin', [`${server.url}/a`], EXPECTED), { proxy });
       assert.deepEqual(placed(), BODY);
     });
 
@@ -118,7 +113,9 @@ describe('downloading from servers that want to know who asks', () => {
       const port = await listen(proxy);
       const address = `http://127.0.0.1:${port}`;
       for (const url of ['http://a.example/images.bin', 'https://a.example/images.bin']) {
-        const run = downloadOne(root, archiveOf('images.bin', [url]), { proxy: { http: address, https: address } });
+        const run = downloadOne(root.path, archiveOf('images.bin', [url]), {
+          proxy: { http: address, https: address },
+        });
         await assert.rejects(run, (error: Error & { code: string }) => {
           assert.equal(error.code, 'ERR_TRANSFER_REFUSED');
           assert.match(error.message, /proxy asks for a login \(407\)/);
@@ -128,7 +125,7 @@ describe('downloading from servers that want to know who asks', () => {
     });
 
     it('refuses one that is no URL, without showing it', async () => {
-      const run = downloadOne(root, archiveOf('images.bin', ['http://a.example/a']), {
+      const run = downloadOne(root.path, archiveOf('images.bin', ['http://a.example/a']), {
         proxy: { http: `socks5://me:${SECRET}@a.example` },
       });
       await assert.rejects(run, (error: Error & { field: string }) => {
@@ -142,7 +139,7 @@ describe('downloading from servers that want to know who asks', () => {
   describe('over TLS', () => {
     /** A server with a certificate that nobody signed. */
     const serveTls = async (location: string): Promise<string> => {
-      const [key, cert] = ['key.pem', 'cert.pem'].map((name) => join(folder.path, name));
+      const [key, cert] = ['key.pem', 'cert.pem'].map((name) => join(root.folder, name));
       const subject = ['-subj', '/CN=localhost', '-days', '1', '-keyout', key, '-out', cert];
       execFileSync('openssl', ['req', '-x509', '-newkey', 'rsa:2048', '-nodes', ...subject], { stdio: 'ignore' });
       const tls = { key: readFileSync(key), cert: readFileSync(cert) };
@@ -164,7 +161,7 @@ describe('downloading from servers that want to know who asks', () => {
 
     it('refuses a certificate that cannot be trusted, at once', async () => {
       const url = await serveTls('/b');
-      const run = downloadOne(root, archiveOf('images.bin', [url], EXPECTED));
+      const run = downloadOne(root.path, archiveOf('images.bin', [url], EXPECTED));
       await assert.rejects(run, { code: 'ERR_TRANSFER_REFUSED', message: /certificate of localhost/ });
     });
 
@@ -194,7 +191,7 @@ describe('downloading from servers that want to know who asks', () => {
   });
 
   it('gives a host up that there is not, after some tries', async () => {
-    const run = downloadOne(root, archiveOf('images.bin', ['http://nowhere.invalid/a'], EXPECTED));
+    const run = downloadOne(root.path, archiveOf('images.bin', ['http://nowhere.invalid/a'], EXPECTED));
     await assert.rejects(run, { code: 'ERR_TRANSFER', isRetryable: true });
   });
 });

@@ -1,15 +1,14 @@
 import assert from 'node:assert/strict';
-import { existsSync, readFileSync } from 'node:fs';
-import { join } from 'node:path';
+import { existsSync } from 'node:fs';
 import { archivePath } from '../../lib/platform/root-layout.js';
 import { ByteRanges } from '../../services/downloader/byte-ranges.js';
 import { readJournal } from '../../services/downloader/journal.js';
 import { createRateLimit } from '../../services/downloader/rate-limit.js';
+import { downloadRoot } from '../fixtures/download-root.js';
 import { archiveOf, downloadOne, SEGMENTED, type RunOptions } from '../fixtures/download-run.js';
 import { drip, rangeOf, writeRangeHead } from '../fixtures/drip.js';
 import { md5Of, noise, send, type Handler, type OddServer } from '../fixtures/odd-server.js';
 import { oddServers } from '../fixtures/odd-servers.js';
-import { temporaryFolder } from '../fixtures/temporary-folder.js';
 
 const BODY = noise(6_000_000);
 const EXPECTED = { bytes: BODY.length, md5: md5Of(BODY) };
@@ -18,20 +17,15 @@ const FIRST = 'bytes=0-262143';
 type Exchange = Parameters<Handler>[0];
 
 describe('downloading over several connections', () => {
-  const folder = temporaryFolder();
+  const root = downloadRoot();
   const { serve } = oddServers();
-  let root: string;
-  let numRoots = 0;
-  beforeEach(() => {
-    root = join(folder.path, `root-${numRoots++}`);
-  });
 
   const download = (urls: readonly string[], options: RunOptions = {}, expected: object = EXPECTED) =>
-    downloadOne(root, archiveOf('images.bin', urls, expected), {
+    downloadOne(root.path, archiveOf('images.bin', urls, expected), {
       ...options,
       transfer: { ...SEGMENTED, ...options.transfer },
     });
-  const placed = (): Buffer => readFileSync(archivePath(root, 'images.bin'));
+  const placed = (): Buffer => root.placed('images.bin');
   const rangesOf = (server: OddServer): (string | undefined)[] => server.requests.map(({ headers }) => headers.range);
 
   it('asks for a first piece, and when that comes as asked for others at once', async () => {
@@ -138,7 +132,7 @@ describe('downloading over several connections', () => {
       onProgress: ({ done }) => done > 3_000_000 && controller.abort(),
     });
     await assert.rejects(run, { code: 'ERR_INTERRUPTED' });
-    const partPath = `${archivePath(root, 'images.bin')}.part`;
+    const partPath = `${archivePath(root.path, 'images.bin')}.part`;
     const journal = (await readJournal(partPath))!;
     const there = new ByteRanges(journal.ranges);
     assert.ok(there.numBytes > 2_900_000, `${there.numBytes} bytes are there`);
@@ -200,6 +194,6 @@ describe('downloading over several connections', () => {
     const server = await serve((exchange) => drip(exchange, BODY));
     await download([`${server.url}/a`], { transfer: { preallocate: true } });
     assert.deepEqual(placed(), BODY);
-    assert.equal(existsSync(`${archivePath(root, 'images.bin')}.part`), false);
+    assert.equal(existsSync(`${archivePath(root.path, 'images.bin')}.part`), false);
   });
 });

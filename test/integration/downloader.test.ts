@@ -1,53 +1,42 @@
 import assert from 'node:assert/strict';
-import { existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
-import { mkdir } from 'node:fs/promises';
-import { join } from 'node:path';
+import { existsSync, readdirSync } from 'node:fs';
 import { datasetSchema } from '../../lib/catalog/dataset-schema.js';
 import { archivePath, archivesFolder } from '../../lib/platform/root-layout.js';
 import { createArchiveServer } from '../../services/archive-server/archive-server.js';
 import { downloadArchives, selectArchives } from '../../services/downloader/download-dataset.js';
+import { downloadRoot } from '../fixtures/download-root.js';
 import { archiveOf, downloadOne, FAST, listeningReporter } from '../fixtures/download-run.js';
 import { md5Of, noise, send } from '../fixtures/odd-server.js';
 import { oddServers } from '../fixtures/odd-servers.js';
-import { temporaryFolder } from '../fixtures/temporary-folder.js';
 
 const BODY = noise(3_000_000);
 const MD5 = md5Of(BODY);
 const EXPECTED = { bytes: BODY.length, md5: MD5 };
 
 describe('downloading archives', () => {
-  const folder = temporaryFolder();
+  const root = downloadRoot();
   const { serve } = oddServers();
-  let root: string;
-  let numRoots = 0;
 
-  beforeEach(() => {
-    root = join(folder.path, `root-${numRoots++}`);
-  });
-
-  const placed = (): Buffer => readFileSync(archivePath(root, 'images.tar'));
-  const place = async (content: Buffer): Promise<void> => {
-    await mkdir(archivesFolder(root), { recursive: true });
-    writeFileSync(archivePath(root, 'images.tar'), content);
-  };
+  const placed = (): Buffer => root.placed('images.tar');
+  const place = (content: Buffer): void => root.place('images.tar', content);
 
   it('fetches, verifies and names an archive, and leaves nothing else but the proof', async () => {
     const server = await serve((exchange) => send(exchange, BODY));
-    const summary = await downloadOne(root, archiveOf('images.tar', [`${server.url}/a`], EXPECTED));
+    const summary = await downloadOne(root.path, archiveOf('images.tar', [`${server.url}/a`], EXPECTED));
     assert.deepEqual(placed(), BODY);
     assert.equal(summary.md5, MD5);
     assert.equal(summary.isVerified, true);
     assert.equal(summary.bytesFetched, BODY.length);
     assert.deepEqual(summary.names, ['verified']);
-    assert.deepEqual(readdirSync(archivesFolder(root)).sort(), ['images.tar', 'images.tar.verified.json']);
+    assert.deepEqual(readdirSync(archivesFolder(root.path)).sort(), ['images.tar', 'images.tar.verified.json']);
     assert.equal(server.requests[0].headers['accept-encoding'], 'identity');
   });
 
   it('does nothing for an archive that was verified earlier', async () => {
     const server = await serve((exchange) => send(exchange, BODY));
     const archive = archiveOf('images.tar', [`${server.url}/a`], EXPECTED);
-    await downloadOne(root, archive);
-    const again = await downloadOne(root, archive);
+    await downloadOne(root.path, archive);
+    const again = await downloadOne(root.path, archive);
     assert.equal(server.requests.length, 1);
     assert.equal(again.bytesFetched, 0);
     assert.deepEqual(again.names, []);
@@ -56,16 +45,16 @@ describe('downloading archives', () => {
   it('says that an archive without a known digest is not verified', async () => {
     const text = Buffer.from('a 1\nb 2\n');
     const server = await serve((exchange) => send(exchange, text));
-    const summary = await downloadOne(root, archiveOf('list.txt', [`${server.url}/list.txt`]));
+    const summary = await downloadOne(root.path, archiveOf('list.txt', [`${server.url}/list.txt`]));
     assert.equal(summary.isVerified, false);
     assert.equal(summary.md5, md5Of(text));
     assert.deepEqual(summary.names, ['unverified']);
   });
 
   it('goes on where a cut transfer stopped, fetching nothing twice', async () => {
-    await place(BODY);
-    const source = archivePath(root, 'images.tar');
-    root = join(root, 'target');
+    place(BODY);
+    const source = archivePath(root.path, 'images.tar');
+    root.renew();
     const dataset = datasetSchema.parse({
       name: 'd',
       about: '',
@@ -77,7 +66,7 @@ describe('downloading archives', () => {
     try {
       const reporter = listeningReporter();
       const selected = selectArchives(dataset, { baseUrl });
-      const { archives } = await downloadArchives(selected, { root, reporter, transfer: FAST });
+      const { archives } = await downloadArchives(selected, { root: root.path, reporter, transfer: FAST });
       const [summary] = archives;
       assert.deepEqual(placed(), BODY);
       assert.equal(summary.resumedAt.length, 1);
@@ -103,14 +92,14 @@ describe('downloading archives', () => {
     const archive = archiveOf('images.tar', [`${server.url}/a`], EXPECTED);
     const reporter = listeningReporter();
     const run = downloadArchives([archive], {
-      root,
+      root: root.path,
       transfer: FAST,
       signal: controller.signal,
       reporter: { ...reporter, progress: ({ done }) => done === 1_000_000 && controller.abort() },
     });
     await assert.rejects(run, { code: 'ERR_INTERRUPTED' });
-    assert.equal(existsSync(archivePath(root, 'images.tar')), false);
-    const summary = await downloadOne(root, archive);
+    assert.equal(existsSync(archivePath(root.path, 'images.tar')), false);
+    const summary = await downloadOne(root.path, archive);
     assert.deepEqual(summary.resumedAt, [1_000_000]);
     assert.equal(server.requests[1].headers.range, 'bytes=1000000-');
     assert.equal(server.requests[1].headers['if-range'], '"v1"');
@@ -128,7 +117,7 @@ describe('downloading archives', () => {
       tickets.add(`/ticket-${index}`);
       response.writeHead(302, { location: `${storage.url}/ticket-${index}` }).end('moved');
     });
-    const summary = await downloadOne(root, archiveOf('images.tar', [`${front.url}/a`], EXPECTED));
+    const summary = await downloadOne(root.path, archiveOf('images.tar', [`${front.url}/a`], EXPECTED));
     assert.deepEqual(placed(), BODY);
     assert.equal(summary.resumedAt.length, 1);
     assert.equal(front.requests.length, 2);
@@ -142,7 +131,7 @@ describe('downloading archives', () => {
     });
     const mirror = await serve((exchange) => send(exchange, BODY, { etag: '"other"' }));
     const urls = [`${failing.url}/a`, `${mirror.url}/a`];
-    const summary = await downloadOne(root, archiveOf('images.tar', urls, EXPECTED));
+    const summary = await downloadOne(root.path, archiveOf('images.tar', urls, EXPECTED));
     assert.deepEqual(placed(), BODY);
     assert.equal(summary.resumedAt.length, 1);
     assert.equal(mirror.requests[0].headers['if-range'], undefined);
@@ -157,7 +146,7 @@ describe('downloading archives', () => {
     });
     const mirror = await serve((exchange) => send(exchange, BODY));
     const urls = [`${failing.url}/a`, `${mirror.url}/a`];
-    const summary = await downloadOne(root, archiveOf('images.bin', urls));
+    const summary = await downloadOne(root.path, archiveOf('images.bin', urls));
     assert.ok(summary.names.includes('restarted'));
     assert.match(mirror.requests[0].headers.range ?? '', /^bytes=0-/);
     assert.equal(mirror.requests[0].headers['if-range'], undefined);
@@ -174,7 +163,7 @@ describe('downloading archives', () => {
       archiveOf('bad.tar', [`${server.url}/bad`]),
       archiveOf('images.tar', [`${server.url}/a`], EXPECTED),
     ];
-    const run = downloadArchives(archives, { root, reporter: listeningReporter(), transfer: FAST });
+    const run = downloadArchives(archives, { root: root.path, reporter: listeningReporter(), transfer: FAST });
     await assert.rejects(run, { code: 'ERR_TRANSFER_REFUSED' });
     assert.deepEqual(placed(), BODY);
   });
@@ -186,10 +175,10 @@ describe('downloading archives', () => {
       await send(exchange, BODY);
     });
     const archive = archiveOf('images.tar', [`${server.url}/a`], EXPECTED);
-    const first = downloadOne(root, archive);
+    const first = downloadOne(root.path, archive);
     while (held.length === 0) await new Promise((resolve) => setImmediate(resolve));
-    await assert.rejects(downloadOne(root, archive), { code: 'ERR_LOCKED' });
-    const waiting = downloadOne(root, archive, { wait: true });
+    await assert.rejects(downloadOne(root.path, archive), { code: 'ERR_LOCKED' });
+    const waiting = downloadOne(root.path, archive, { wait: true });
     held[0]();
     assert.equal((await first).bytesFetched, BODY.length);
     assert.equal((await waiting).bytesFetched, 0);

@@ -3,30 +3,23 @@ import assert from 'node:assert/strict';
 import { readdir, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { MEAN_FILE, splitFolder } from '../../lib/platform/root-layout.js';
-import { convertShare, prepareDataset, type PrepareSettings } from '../../workers/prepare.js';
-import { temporaryFolder } from '../fixtures/temporary-folder.js';
-import { digestTree, makeTinyDataset, silentReporter, TINY } from '../fixtures/tiny-dataset.js';
+import { convertShare, prepareDataset } from '../../workers/prepare.js';
+import { digestTree, silentReporter, TINY } from '../fixtures/tiny-dataset.js';
+import { tinyRoot } from '../fixtures/tiny-root.js';
 
 const NUM_TRAIN = TINY.numClasses * TINY.trainPerClass;
 
 describe('prepare, again', () => {
-  const root = temporaryFolder();
-  let settings: PrepareSettings;
+  const root = tinyRoot();
   let first: Record<string, string>;
-  const as = (name: string, changes: Partial<PrepareSettings> = {}): PrepareSettings => ({
-    ...settings,
-    name,
-    ...changes,
-  });
 
   before(async () => {
-    settings = await makeTinyDataset(root.path);
-    await prepareDataset(settings, false);
+    await prepareDataset(root.settings, false);
     first = await digestTree(join(root.path, 'datasets', 'tiny'));
   });
 
   it('says that it is already prepared, touching nothing', async () => {
-    const again = await prepareDataset(settings, false);
+    const again = await prepareDataset(root.settings, false);
     assert.ok(
       again.every((split) => split.wasPrepared && split.imagesPerSecond === undefined && split.boundBy === undefined),
     );
@@ -35,8 +28,8 @@ describe('prepare, again', () => {
   });
 
   it('refuses other options, showing the difference', async () => {
-    const plan = { ...settings.plan, size: 20, shuffleSeed: null };
-    await assert.rejects(prepareDataset({ ...settings, plan }, false), (error: Error & { code: string }) => {
+    const plan = { ...root.settings.plan, size: 20, shuffleSeed: null };
+    await assert.rejects(prepareDataset({ ...root.settings, plan }, false), (error: Error & { code: string }) => {
       assert.equal(error.code, 'ERR_OPTIONS_DIFFER');
       const lines = error.message.split('\n');
       assert.match(lines[0], /datasets\/tiny\/train was made differently:$/);
@@ -50,12 +43,12 @@ describe('prepare, again', () => {
   });
 
   it('stops when more is rejected than allowed, with the first reasons, and goes on once more is allowed', async () => {
-    const strict = as('strict', { splits: ['train'], maxRejected: { share: 0, atLeast: 1 } });
+    const strict = root.as('strict', { splits: ['train'], maxRejected: { share: 0, atLeast: 1 } });
     await assert.rejects(prepareDataset(strict, false), {
       code: 'ERR_TOO_MANY_REJECTED',
       message: /2 of 162 images.*\(1\):\n {2}\d+_c/s,
     });
-    const [train] = await prepareDataset({ ...strict, maxRejected: settings.maxRejected }, false);
+    const [train] = await prepareDataset({ ...strict, maxRejected: root.settings.maxRejected }, false);
     assert.equal(train.numRejected, 2);
   });
 
@@ -67,14 +60,14 @@ describe('prepare, again', () => {
       progress(state);
       if (state.done >= 60) controller.abort();
     };
-    const cut = as('interrupted', { splits: ['train'], reporter, signal: controller.signal });
+    const cut = root.as('interrupted', { splits: ['train'], reporter, signal: controller.signal });
     await assert.rejects(prepareDataset(cut, false), { code: 'ERR_INTERRUPTED' });
     const left = await readdir(splitFolder(root.path, 'interrupted', 'train'));
     assert.deepEqual(
       left.filter((name) => !/^shard-\d{5}$/.test(name)),
       [],
     );
-    await prepareDataset(as('interrupted', { splits: ['train'] }), false);
+    await prepareDataset(root.as('interrupted', { splits: ['train'] }), false);
     const digests = await digestTree(splitFolder(root.path, 'interrupted', 'train'));
     assert.equal(digests['shard-00006/data.mdb'], first['train/shard-00006/data.mdb']);
     assert.equal(digests[MEAN_FILE], first[`train/${MEAN_FILE}`]);
@@ -85,21 +78,21 @@ describe('prepare, again', () => {
     const words = await readFile(path, 'utf8');
     await writeFile(path, words.replace('second', 'another'));
     try {
-      await assert.rejects(prepareDataset(settings, false), {
+      await assert.rejects(prepareDataset(root.settings, false), {
         code: 'ERR_OPTIONS_DIFFER',
         message: /words\.txt {2}MD5 [0-9a-f]{32} {2}MD5 [0-9a-f]{32}\n/,
       });
     } finally {
       await writeFile(path, words);
     }
-    assert.ok((await prepareDataset(settings, false)).every(({ wasPrepared }) => wasPrepared));
+    assert.ok((await prepareDataset(root.settings, false)).every(({ wasPrepared }) => wasPrepared));
   });
 
   it('makes again only the shards whose records have changed', async () => {
     const listPath = join(root.path, 'archives', 'train.txt');
     const list = await readFile(listPath, 'utf8');
-    const plan = { ...settings.plan, shuffleSeed: null };
-    const changed = as('changed', { splits: ['train'], plan });
+    const plan = { ...root.settings.plan, shuffleSeed: null };
+    const changed = root.as('changed', { splits: ['train'], plan });
     const numConverted = async (): Promise<number> => convertShare(changed, { workerIndex: 0, workerCount: 1 });
     assert.equal(await numConverted(), NUM_TRAIN + 2);
     assert.equal(await numConverted(), 0);
@@ -120,9 +113,9 @@ describe('prepare, again', () => {
   });
 
   it('drops shards of an unfinished run with other options', async () => {
-    const crumbs = as('recut', { splits: ['val'], plan: { ...settings.plan, shardSamples: 3 } });
+    const crumbs = root.as('recut', { splits: ['val'], plan: { ...root.settings.plan, shardSamples: 3 } });
     await convertShare(crumbs, { workerIndex: 0, workerCount: 1 });
-    await prepareDataset(as('recut', { splits: ['val'] }), false);
+    await prepareDataset(root.as('recut', { splits: ['val'] }), false);
     const digests = await digestTree(splitFolder(root.path, 'recut', 'val'));
     assert.equal(digests['shard-00000/data.mdb'], first['val/shard-00000/data.mdb']);
     assert.equal(Object.keys(digests).length, 7);

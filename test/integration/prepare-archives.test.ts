@@ -3,27 +3,17 @@ import assert from 'node:assert/strict';
 import { rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { MillraceError } from '../../lib/core/errors.js';
-import { prepareDataset, type PrepareSettings } from '../../workers/prepare.js';
-import { temporaryFolder } from '../fixtures/temporary-folder.js';
-import { makeTinyDataset, TINY } from '../fixtures/tiny-dataset.js';
+import { prepareDataset } from '../../workers/prepare.js';
+import { TINY } from '../fixtures/tiny-dataset.js';
+import { tinyRoot } from '../fixtures/tiny-root.js';
 
 describe('prepare, of archives', () => {
-  const root = temporaryFolder();
-  let settings: PrepareSettings;
-  const as = (name: string, changes: Partial<PrepareSettings> = {}): PrepareSettings => ({
-    ...settings,
-    name,
-    ...changes,
-  });
-
-  before(async () => {
-    settings = await makeTinyDataset(root.path);
-  });
+  const root = tinyRoot();
 
   it("refuses an archive that is not the catalog's, placed by hand or changed since it was fetched", async () => {
-    const archives = settings.dataset.archives.map((archive) => ({ ...archive, md5: '0'.repeat(32) }));
+    const archives = root.settings.dataset.archives.map((archive) => ({ ...archive, md5: '0'.repeat(32) }));
     await assert.rejects(
-      prepareDataset(as('wrong', { dataset: { ...settings.dataset, archives } }), false),
+      prepareDataset(root.as('wrong', { dataset: { ...root.settings.dataset, archives } }), false),
       (error: unknown) =>
         error instanceof MillraceError &&
         error.code === 'ERR_VERIFICATION' &&
@@ -32,11 +22,11 @@ describe('prepare, of archives', () => {
   });
 
   it('says what to run when an archive is missing', async () => {
-    const archives = settings.dataset.archives.map((archive) => ({ ...archive }));
-    const dataset = { ...settings.dataset, archives };
+    const archives = root.settings.dataset.archives.map((archive) => ({ ...archive }));
+    const dataset = { ...root.settings.dataset, archives };
     await rm(join(root.path, 'archives', 'val.txt'));
     try {
-      await assert.rejects(prepareDataset(as('missing', { dataset, splits: ['val'] }), false), {
+      await assert.rejects(prepareDataset(root.as('missing', { dataset, splits: ['val'] }), false), {
         code: 'ERR_NOT_FOUND',
         message: /val\.txt is not there; run "millrace download tiny" first/,
       });
@@ -47,9 +37,9 @@ describe('prepare, of archives', () => {
   });
 
   it('refuses an archive that has not the length of the catalog', async () => {
-    const archives = settings.dataset.archives.map((archive) => ({ ...archive, bytes: 17 }));
-    const dataset = { ...settings.dataset, archives };
-    await assert.rejects(prepareDataset(as('short', { dataset }), false), {
+    const archives = root.settings.dataset.archives.map((archive) => ({ ...archive, bytes: 17 }));
+    const dataset = { ...root.settings.dataset, archives };
+    await assert.rejects(prepareDataset(root.as('short', { dataset }), false), {
       code: 'ERR_VERIFICATION',
       message: /17 are expected/,
     });

@@ -17,27 +17,20 @@ import {
 import { decodeBlobProto } from '../../lib/shards/blob-proto.js';
 import { openSplit } from '../../lib/shards/split-reader.js';
 import { inspectSplit } from '../../workers/inspect.js';
-import { convertShare, prepareDataset, type PrepareSettings } from '../../workers/prepare.js';
-import { temporaryFolder } from '../fixtures/temporary-folder.js';
-import { digestTree, makeTinyDataset, silentReporter, TINY, tinyJpeg } from '../fixtures/tiny-dataset.js';
+import { convertShare, prepareDataset } from '../../workers/prepare.js';
+import { digestTree, silentReporter, TINY, tinyJpeg } from '../fixtures/tiny-dataset.js';
+import { tinyRoot } from '../fixtures/tiny-root.js';
 
 const NUM_TRAIN = TINY.numClasses * TINY.trainPerClass;
 
 describe('prepare', () => {
-  const root = temporaryFolder();
-  let settings: PrepareSettings;
+  const root = tinyRoot();
   let folder: string;
   let first: Record<string, string>;
-  const as = (name: string, changes: Partial<PrepareSettings> = {}): PrepareSettings => ({
-    ...settings,
-    name,
-    ...changes,
-  });
 
   before(async () => {
-    settings = await makeTinyDataset(root.path);
     folder = splitFolder(root.path, 'tiny', 'train');
-    const [train, val] = await prepareDataset(settings, false);
+    const [train, val] = await prepareDataset(root.settings, false);
     first = await digestTree(join(root.path, 'datasets', 'tiny'));
     assert.deepEqual(
       [train.wasPrepared, train.numSamples, train.numRejected, train.numShards, val.numSamples, val.numShards],
@@ -127,7 +120,7 @@ describe('prepare', () => {
   });
 
   it('counts the samples of each label', async () => {
-    const { labelCounts } = await inspectSplit(folder, silentReporter(), settings.signal);
+    const { labelCounts } = await inspectSplit(folder, silentReporter(), root.settings.signal);
     assert.deepEqual(
       [...labelCounts],
       Array.from({ length: TINY.numClasses }, (_, label) => [label, TINY.trainPerClass]),
@@ -135,8 +128,8 @@ describe('prepare', () => {
   });
 
   it('smooths and crops when asked to, and refuses to mix that with what is there', async () => {
-    const plan = { ...settings.plan, resize: 'area', fit: 'cover' } as const;
-    const smooth = as('smooth', { splits: ['val'], plan: { ...plan, shuffleSeed: null } });
+    const plan = { ...root.settings.plan, resize: 'area', fit: 'cover' } as const;
+    const smooth = root.as('smooth', { splits: ['val'], plan: { ...plan, shuffleSeed: null } });
     await prepareDataset(smooth, false);
     const split = await openSplit(splitFolder(root.path, 'smooth', 'val'));
     let pixels = new Uint8Array();
@@ -148,16 +141,16 @@ describe('prepare', () => {
       .raw()
       .toBuffer();
     assert.deepEqual(pixels, resizeArea({ data: square, width: 18, height: 18 }, TINY.size, TINY.size));
-    await assert.rejects(prepareDataset({ ...settings, plan }, false), {
+    await assert.rejects(prepareDataset({ ...root.settings, plan }, false), {
       code: 'ERR_OPTIONS_DIFFER',
       message: /resize {2}caffe {4}area\n {2}fit {5}exact {4}cover/,
     });
   });
 
   it('gives the same bytes with one worker, and when machines share the work', async () => {
-    await prepareDataset(as('one-worker', { numWorkers: 1 }), false);
-    for (const workerIndex of [1, 0, 2]) await convertShare(as('shared'), { workerIndex, workerCount: 3 });
-    const [train] = await prepareDataset(as('shared'), false);
+    await prepareDataset(root.as('one-worker', { numWorkers: 1 }), false);
+    for (const workerIndex of [1, 0, 2]) await convertShare(root.as('shared'), { workerIndex, workerCount: 3 });
+    const [train] = await prepareDataset(root.as('shared'), false);
     assert.equal(train.imagesPerSecond, undefined, 'all shards were there');
     assert.equal(train.stageShares, undefined);
     for (const name of ['one-worker', 'shared']) {
@@ -171,7 +164,10 @@ describe('prepare', () => {
   });
 
   it('keeps the order of the list when asked to', async () => {
-    await prepareDataset(as('listed', { splits: ['val'], plan: { ...settings.plan, shuffleSeed: null } }), false);
+    await prepareDataset(
+      root.as('listed', { splits: ['val'], plan: { ...root.settings.plan, shuffleSeed: null } }),
+      false,
+    );
     const split = await openSplit(splitFolder(root.path, 'listed', 'val'));
     try {
       const keys = Array.from({ length: 12 }, (_, id) => split.keyOf(id));

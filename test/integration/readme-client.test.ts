@@ -3,11 +3,8 @@ import { execFile } from 'node:child_process';
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
-import { createLogger } from '../../lib/platform/logger.js';
 import { packageRoot } from '../../lib/platform/package-root.js';
-import { BatchServer } from '../../services/batch-server/server.js';
-import { makeSplit } from '../fixtures/split.js';
-import { temporaryFolder } from '../fixtures/temporary-folder.js';
+import { servedSplits } from '../fixtures/served-splits.js';
 
 const SPLIT = {
   dataset: 'sample',
@@ -18,14 +15,7 @@ const SPLIT = {
 };
 
 describe('a program of the README', () => {
-  const folder = temporaryFolder();
-  let server: BatchServer;
-  before(async () => {
-    await makeSplit(folder.path, SPLIT);
-    server = BatchServer.create({ root: folder.path, port: 0, drainMs: 0 }, createLogger('test', 'silent'));
-    await server.start();
-  });
-  after(() => server.destroy());
+  const served = servedSplits(SPLIT);
 
   /** The block that begins with `first`, as a module in the package's folder, where its own name means itself. */
   async function run(first: string, ...changes: [string, string][]): Promise<string> {
@@ -40,14 +30,14 @@ describe('a program of the README', () => {
   }
 
   it('gets an epoch by plain grpc-js, with nothing of ours but the proto file', async () => {
-    const stdout = await run('import grpc from', ['127.0.0.1:50051', server.address]);
+    const stdout = await run('import grpc from', ['127.0.0.1:50051', served.server.address]);
     assert.equal(stdout, '0 32 32 11520\n1 32 32 11520\n');
   });
 
   it('gets epochs by the client library, and ends', async () => {
     const stdout = await run(
       "import { connect } from 'millrace/client'",
-      ['gpu-feeder-1:50051', server.address],
+      ['gpu-feeder-1:50051', served.server.address],
       ['cropSize: 227', 'cropSize: 8'],
       ['epochs: 90', 'epochs: 2'],
       [

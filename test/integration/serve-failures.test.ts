@@ -3,50 +3,33 @@ import { open } from 'node:fs/promises';
 import { join } from 'node:path';
 import { MillraceError } from '../../lib/core/errors.js';
 import { shardName, splitFolder } from '../../lib/platform/root-layout.js';
-import type { BatchServer } from '../../services/batch-server/server.js';
-import { connect, type Batch, type Client } from '../../services/trainer/client/client.js';
+import { connect, type Batch } from '../../services/trainer/client/client.js';
 import { collectBatches, startBatchServer } from '../fixtures/batch-server.js';
+import { servedSplits } from '../fixtures/served-splits.js';
 import { makeSplit } from '../fixtures/split.js';
 import { temporaryFolder } from '../fixtures/temporary-folder.js';
 
 const SHAPE = { height: 12, width: 10, channels: 3 };
 
 describe('a corrupt shard', () => {
-  const folder = temporaryFolder();
-  let server: BatchServer;
-  let client: Client;
+  const fixture = { dataset: 'fixture', split: 'train', numSamples: 37, shape: SHAPE, shardSamples: 10 };
+  const served = servedSplits(fixture);
   const options = { dataset: 'fixture', split: 'train', batchSize: 5, seed: 11, epochs: 2 } as const;
 
-  before(async () => {
-    await makeSplit(folder.path, {
-      dataset: 'fixture',
-      split: 'train',
-      numSamples: 37,
-      shape: SHAPE,
-      shardSamples: 10,
-    });
-    server = await startBatchServer(folder.path);
-    client = connect({ servers: [server.address] });
-  });
-  after(async () => {
-    client.close();
-    await server.destroy();
-  });
-
   it('ends the stream that meets it, without telling paths, and no other', async () => {
-    await makeSplit(folder.path, { dataset: 'broken', split: 'train', numSamples: 20, shape: SHAPE, shardSamples: 10 });
-    const shard = join(splitFolder(folder.path, 'broken', 'train'), shardName(1));
+    await makeSplit(served.root, { ...fixture, dataset: 'broken', numSamples: 20 });
+    const shard = join(splitFolder(served.root, 'broken', 'train'), shardName(1));
     const file = await open(join(shard, 'data.mdb'), 'r+');
     await file.truncate(100);
     await file.close();
-    const single = connect({ servers: [server.address], giveUpMs: 0 });
+    const single = connect({ servers: [served.server.address], giveUpMs: 0 });
     await assert.rejects(
       collectBatches(single, { dataset: 'broken', split: 'train', batchSize: 10, epochs: 1, shuffle: 'none' }),
       (error: unknown) =>
-        error instanceof MillraceError && /corrupt/.test(error.message) && !error.message.includes(folder.path),
+        error instanceof MillraceError && /corrupt/.test(error.message) && !error.message.includes(served.root),
     );
     single.close();
-    assert.equal((await collectBatches(client, options)).length, 14);
+    assert.equal((await collectBatches(served.client, options)).length, 14);
   });
 });
 

@@ -6,31 +6,18 @@ import { createBatchPlanner } from '../../lib/core/batch-plan.js';
 import type { Selection } from '../../lib/core/selection.js';
 import { LABELS_FILE, splitFolder } from '../../lib/platform/root-layout.js';
 import type { BatchServer } from '../../services/batch-server/server.js';
-import { connect, type Batch, type Client, type StreamOptions } from '../../services/trainer/client/client.js';
+import { connect, type Batch, type StreamOptions } from '../../services/trainer/client/client.js';
 import { collectBatches, refusalOf, startBatchServer } from '../fixtures/batch-server.js';
+import { servedSplits } from '../fixtures/served-splits.js';
 import { fixtureLabel, fixturePixels, makeSplit } from '../fixtures/split.js';
-import { temporaryFolder } from '../fixtures/temporary-folder.js';
 
 const SHAPE = { height: 4, width: 4, channels: 3 };
 const FIXTURE = { dataset: 'first', split: 'train', numSamples: 53, shape: SHAPE, shardSamples: 20 };
 const EXTRA = { ...FIXTURE, dataset: 'second', numSamples: 24, salt: 7 };
 
 describe('the order of a stream', () => {
-  const folder = temporaryFolder();
-  let server: BatchServer;
-  let client: Client;
+  const served = servedSplits(FIXTURE, EXTRA);
   const options = { dataset: 'first', split: 'train', batchSize: 6, seed: 3, epochs: 2, endOfEpoch: 'wrap' } as const;
-
-  before(async () => {
-    await makeSplit(folder.path, FIXTURE);
-    await makeSplit(folder.path, EXTRA);
-    server = await startBatchServer(folder.path);
-    client = connect({ servers: [server.address] });
-  });
-  after(async () => {
-    client.close();
-    await server.destroy();
-  });
 
   const range = (begin: number, end: number): number[] => Array.from({ length: end - begin }, (_, i) => begin + i);
   const listOf = (labels: readonly number[]): number[] =>
@@ -85,7 +72,7 @@ describe('the order of a stream', () => {
         endOfEpoch: 'wrap',
         globalBatchSize: 6,
       });
-      const all = await collectBatches(client, stream);
+      const all = await collectBatches(served.client, { ...stream, prefetchBytes: 1 << 20 });
       assert.equal(all.length, planner.numSteps(0) + planner.numSteps(1));
       for (const batch of all) {
         const plan = planner.plan(batch, { rank: 0, worldSize: 1 });
@@ -93,7 +80,7 @@ describe('the order of a stream', () => {
         batch.ids.forEach((id, i) => checkSample(batch, i, id));
       }
       const parts = await Promise.all(
-        [0, 1, 2].map((rank) => collectBatches(client, { ...stream, batchSize: 2, rank, worldSize: 3 })),
+        [0, 1, 2].map((rank) => collectBatches(served.client, { ...stream, batchSize: 2, rank, worldSize: 3 })),
       );
       all.forEach((batch, step) => {
         assert.deepEqual(
@@ -102,7 +89,7 @@ describe('the order of a stream', () => {
         );
       });
       for (const [i, { epoch, step }] of all.entries()) {
-        const rest = await collectBatches(client, { ...stream, from: { epoch, step }, epochs: 2 - epoch });
+        const rest = await collectBatches(served.client, { ...stream, from: { epoch, step }, epochs: 2 - epoch });
         assert.deepEqual(rest, all.slice(i));
       }
     });
@@ -121,7 +108,7 @@ describe('the order of a stream', () => {
   let firstPixelMean: number | undefined;
 
   it('with weighted classes holds them in exact shares', async () => {
-    const batches = await collectBatches(client, {
+    const batches = await collectBatches(served.client, {
       ...options,
       batchSize: 8,
       selection: { classes: [4, 1], classWeights: [3, 1] },
@@ -139,22 +126,22 @@ describe('the order of a stream', () => {
       own.close();
       return batches.flatMap((batch) => [...batch.ids]);
     };
-    const kept = join(splitFolder(folder.path, 'first', 'train'), LABELS_FILE);
-    const before = await ids(server);
+    const kept = join(splitFolder(served.root, 'first', 'train'), LABELS_FILE);
+    const before = await ids(served.server);
     await rm(kept);
-    const second = await startBatchServer(folder.path);
+    const second = await startBatchServer(served.root);
     assert.deepEqual(await ids(second), before);
     await second.destroy();
     // Another split in the same place, with a file of the old version.
-    await makeSplit(folder.path, { ...FIXTURE, numSamples: 33, salt: 1 });
-    const third = await startBatchServer(folder.path);
+    await makeSplit(served.root, { ...FIXTURE, numSamples: 33, salt: 1 });
+    const third = await startBatchServer(served.root);
     assert.deepEqual(new Set(await ids(third)), new Set([3, 13, 23]));
     await third.destroy();
-    await makeSplit(folder.path, FIXTURE);
+    await makeSplit(served.root, FIXTURE);
   });
 
   it('is refused to a trainer who began with another version of its second split', async () => {
-    const error = await refusalOf(server, {
+    const error = await refusalOf(served.server, {
       globalBatchSize: 6,
       sources: [
         { dataset: 'first', split: 'train' },

@@ -5,37 +5,23 @@ import { completeTransform, type TransformOptions } from '../../lib/core/presets
 import { resizedCropOf } from '../../lib/core/resized-crop.js';
 import { softLabels } from '../../lib/core/soft-labels.js';
 import { windowOf } from '../../lib/core/transform.js';
-import type { BatchServer } from '../../services/batch-server/server.js';
-import { connect, type Batch, type Client } from '../../services/trainer/client/client.js';
-import { collectBatches, startBatchServer } from '../fixtures/batch-server.js';
+import type { Batch, StreamOptions } from '../../services/trainer/client/client.js';
+import { collectBatches } from '../fixtures/batch-server.js';
 import { PLAIN_TOOLS } from '../fixtures/plain-augment.js';
 import { createPlainPlacer } from '../fixtures/plain-placer.js';
-import { fixtureLabel, fixturePixels, makeSplit } from '../fixtures/split.js';
-import { temporaryFolder } from '../fixtures/temporary-folder.js';
+import { servedSplits } from '../fixtures/served-splits.js';
+import { fixtureLabel, fixturePixels } from '../fixtures/split.js';
 
 const SHAPE = { height: 20, width: 17, channels: 3 };
 const SEED = 21;
 
 describe('a transform', () => {
-  const folder = temporaryFolder();
-  let server: BatchServer;
-  let client: Client;
+  const fixture = { dataset: 'fixture', split: 'train', numSamples: 40, shape: SHAPE, shardSamples: 25 };
+  const served = servedSplits(fixture, { ...fixture, split: 'val', salt: 5 });
   const options = { dataset: 'fixture', split: 'train', batchSize: 8, seed: SEED } as const;
 
-  before(async () => {
-    const fixture = { dataset: 'fixture', split: 'train', numSamples: 40, shape: SHAPE, shardSamples: 25 };
-    await makeSplit(folder.path, fixture);
-    await makeSplit(folder.path, { ...fixture, split: 'val', salt: 5 });
-    server = await startBatchServer(folder.path);
-    client = connect({ servers: [server.address] });
-  });
-  after(async () => {
-    client.close();
-    await server.destroy();
-  });
-
-  const first = async (transform: TransformOptions, change = {}): Promise<Batch> => {
-    const [batch] = await collectBatches(client, { ...options, ...change, transform }, 1);
+  const first = async (transform: TransformOptions, change: Partial<StreamOptions> = {}): Promise<Batch> => {
+    const [batch] = await collectBatches(served.client, { ...options, ...change, transform }, 1);
     return batch;
   };
   const picture = ({ images, shape }: Batch, i: number): Float32Array => {
@@ -60,9 +46,10 @@ describe('a transform', () => {
     it(`with ${what} gives the same float32 on either side of the wire, as the plain placer makes it`, async () => {
       for (const layout of ['NHWC', 'NCHW'] as const) {
         const there = await first({ ...transform, layout, dtype: 'float32' });
-        assert.deepEqual(await first({ ...transform, layout, dtype: 'uint8' }), there);
+        const change = { prefetchBytes: layout === 'NHWC' ? 1 << 20 : 0 };
+        assert.deepEqual(await first({ ...transform, layout, dtype: 'uint8' }, change), there);
         const complete = completeTransform({ ...transform, layout, dtype: 'float32' });
-        const { mean } = await client.dataset('fixture', 'train');
+        const { mean } = await served.client.dataset('fixture', 'train');
         const place = createPlainPlacer(complete, SHAPE, mean, SEED);
         const numViews = complete.cropMode === 'ten' ? 10 : 1;
         assert.equal(there.ids.length, 8 * numViews);
@@ -123,7 +110,7 @@ describe('a transform', () => {
   });
 
   it('subtracts the mean of another split, on either side of the wire', async () => {
-    const { mean } = await client.dataset('fixture', 'val');
+    const { mean } = await served.client.dataset('fixture', 'val');
     const plain = await first({ mean: 'none', layout: 'NCHW' });
     for (const dtype of ['uint8', 'float32'] as const) {
       const batch = await first({ layout: 'NCHW', dtype }, { meanOf: { dataset: 'fixture', split: 'val' } });

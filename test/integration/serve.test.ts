@@ -3,11 +3,9 @@ import { createBatchPlanner, type EndOfEpoch } from '../../lib/core/batch-plan.j
 import { completeTransform } from '../../lib/core/presets.js';
 import { allSamples } from '../../lib/core/selection.js';
 import { croppedShape, windowOf, type Transform } from '../../lib/core/transform.js';
-import type { BatchServer } from '../../services/batch-server/server.js';
-import { connect, type Client } from '../../services/trainer/client/client.js';
-import { collectBatches, startBatchServer } from '../fixtures/batch-server.js';
+import { collectBatches } from '../fixtures/batch-server.js';
+import { servedSplits } from '../fixtures/served-splits.js';
 import { fixtureLabel, fixturePixels, makeSplit } from '../fixtures/split.js';
-import { temporaryFolder } from '../fixtures/temporary-folder.js';
 
 const SHAPE = { height: 12, width: 10, channels: 3 };
 const NUM_SAMPLES = 37;
@@ -42,29 +40,17 @@ function expectedImage(
 }
 
 describe('a batch server', () => {
-  const folder = temporaryFolder();
-  let server: BatchServer;
-  let client: Client;
+  const served = servedSplits({
+    dataset: 'fixture',
+    split: 'train',
+    numSamples: NUM_SAMPLES,
+    shape: SHAPE,
+    shardSamples: 10,
+  });
   const options = { dataset: 'fixture', split: 'train', batchSize: 5, seed: 11, epochs: 2 } as const;
 
-  before(async () => {
-    await makeSplit(folder.path, {
-      dataset: 'fixture',
-      split: 'train',
-      numSamples: NUM_SAMPLES,
-      shape: SHAPE,
-      shardSamples: 10,
-    });
-    server = await startBatchServer(folder.path);
-    client = connect({ servers: [server.address] });
-  });
-  after(async () => {
-    client.close();
-    await server.destroy();
-  });
-
   it('tells the facts of a split', async () => {
-    const info = await client.dataset('fixture', 'train');
+    const info = await served.client.dataset('fixture', 'train');
     assert.equal(info.numSamples, NUM_SAMPLES);
     assert.deepEqual(info.shape, SHAPE);
     assert.equal(info.classes[3].name, 'class 3');
@@ -81,7 +67,7 @@ describe('a batch server', () => {
       endOfEpoch: 'drop',
       globalBatchSize: 5,
     });
-    const batches = await collectBatches(client, options);
+    const batches = await collectBatches(served.client, options);
     assert.equal(batches.length, 14);
     batches.forEach((batch, i) => {
       const address = { epoch: Math.floor(i / 7), step: i % 7 };
@@ -96,12 +82,12 @@ describe('a batch server', () => {
   for (const layout of ['NHWC', 'NCHW'] as const) {
     for (const channelOrder of ['BGR', 'RGB'] as const) {
       it(`crops, mirrors and subtracts the mean exactly, ${layout} ${channelOrder}, on either side of the wire`, async () => {
-        const { image: mean } = (await client.dataset('fixture', 'train')).mean;
+        const { image: mean } = (await served.client.dataset('fixture', 'train')).mean;
         for (const dtype of ['uint8', 'float32'] as const) {
           const transform = completeTransform({ cropSize: 7, mirror: true, scale: 0.1, dtype, layout, channelOrder });
           // A scale is a float32.
           const asSent = { ...transform, scale: Math.fround(0.1) };
-          const [batch] = await collectBatches(client, { ...options, transform }, 1);
+          const [batch] = await collectBatches(served.client, { ...options, transform }, 1);
           assert.deepEqual(batch.shape, layout === 'NHWC' ? [5, 7, 7, 3] : [5, 3, 7, 7]);
           batch.ids.forEach((id, i) => {
             const got = batch.images.subarray(i * 147, (i + 1) * 147);
@@ -113,10 +99,14 @@ describe('a batch server', () => {
   }
 
   it('subtracts a mean per channel, or none', async () => {
-    const { channels } = (await client.dataset('fixture', 'train')).mean;
+    const { channels } = (await served.client.dataset('fixture', 'train')).mean;
     const transform = { layout: 'NCHW', cropMode: 'center' } as const;
-    const [plain] = await collectBatches(client, { ...options, transform: { ...transform, mean: 'none' } }, 1);
-    const [byChannel] = await collectBatches(client, { ...options, transform: { ...transform, mean: 'channel' } }, 1);
+    const [plain] = await collectBatches(served.client, { ...options, transform: { ...transform, mean: 'none' } }, 1);
+    const [byChannel] = await collectBatches(
+      served.client,
+      { ...options, transform: { ...transform, mean: 'channel' } },
+      1,
+    );
     assert.deepEqual([...plain.images.subarray(0, 360)], [...fixturePixels(SHAPE, plain.ids[0])]);
     byChannel.images.forEach((value, i) => {
       const channel = Math.floor(i / 120) % 3;
@@ -125,9 +115,11 @@ describe('a batch server', () => {
   });
 
   it('gives each rank its part, and the parts are the global batch', async () => {
-    const whole = await collectBatches(client, { ...options, batchSize: 6, epochs: 1 });
+    const whole = await collectBatches(served.client, { ...options, batchSize: 6, epochs: 1 });
     const parts = await Promise.all(
-      [0, 1, 2].map((rank) => collectBatches(client, { ...options, batchSize: 2, rank, worldSize: 3, epochs: 1 })),
+      [0, 1, 2].map((rank) =>
+        collectBatches(served.client, { ...options, batchSize: 2, rank, worldSize: 3, epochs: 1 }),
+      ),
     );
     whole.forEach((batch, step) => {
       assert.deepEqual(
@@ -143,7 +135,7 @@ describe('a batch server', () => {
     ['wrap', 8, 40],
   ] as [EndOfEpoch, number, number][]) {
     it(`ends an epoch with ${endOfEpoch} as it says`, async () => {
-      const batches = await collectBatches(client, { ...options, endOfEpoch, epochs: 1 });
+      const batches = await collectBatches(served.client, { ...options, endOfEpoch, epochs: 1 });
       const valid = batches.flatMap((batch) => [...batch.ids].filter((_, i) => batch.isValid[i] === 1));
       assert.equal(batches.length, numSteps);
       assert.equal(valid.length, numValid);
@@ -153,23 +145,23 @@ describe('a batch server', () => {
 
   it('resumes at any step with the batches that would have come', async () => {
     const transform = { cropSize: 7, mirror: true } as const;
-    const all = await collectBatches(client, { ...options, transform });
+    const all = await collectBatches(served.client, { ...options, transform });
     for (let i = 0; i < all.length; i++) {
       const from = { epoch: all[i].epoch, step: all[i].step };
-      const rest = await collectBatches(client, { ...options, transform, from, epochs: 2 - from.epoch });
+      const rest = await collectBatches(served.client, { ...options, transform, from, epochs: 2 - from.epoch });
       assert.deepEqual(rest, all.slice(i));
     }
     assert.deepEqual(
-      await collectBatches(client, { ...options, transform, from: { epoch: 0, step: 7 }, epochs: 2 }),
+      await collectBatches(served.client, { ...options, transform, from: { epoch: 0, step: 7 }, epochs: 2 }),
       all.slice(7),
     );
   });
 
   it('sends a batch that is larger than a frame as several frames', async () => {
     const shape = { height: 256, width: 256, channels: 3 };
-    await makeSplit(folder.path, { dataset: 'large', split: 'train', numSamples: 14, shape, shardSamples: 14 });
+    await makeSplit(served.root, { dataset: 'large', split: 'train', numSamples: 14, shape, shardSamples: 14 });
     const [batch] = await collectBatches(
-      client,
+      served.client,
       { dataset: 'large', split: 'train', batchSize: 14, transform: { mean: 'none', layout: 'NCHW' } },
       1,
     );

@@ -3,23 +3,16 @@ import assert from 'node:assert/strict';
 import { appendFile, readFile, rm, truncate, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { splitFolder } from '../../lib/platform/root-layout.js';
-import { prepareDataset, type PrepareSettings } from '../../workers/prepare.js';
+import { prepareDataset } from '../../workers/prepare.js';
 import { verifySplit } from '../../workers/verify-split.js';
-import { temporaryFolder } from '../fixtures/temporary-folder.js';
-import { makeTinyDataset, silentReporter, TINY } from '../fixtures/tiny-dataset.js';
+import { silentReporter, TINY } from '../fixtures/tiny-dataset.js';
+import { tinyRoot } from '../fixtures/tiny-root.js';
 
 describe('verify', () => {
-  const root = temporaryFolder();
-  let settings: PrepareSettings;
-  const as = (name: string, changes: Partial<PrepareSettings> = {}): PrepareSettings => ({
-    ...settings,
-    name,
-    ...changes,
-  });
+  const root = tinyRoot();
 
   before(async () => {
-    settings = await makeTinyDataset(root.path);
-    await prepareDataset(settings, false);
+    await prepareDataset(root.settings, false);
   });
 
   const verify = (name: string) =>
@@ -27,7 +20,7 @@ describe('verify', () => {
       root: root.path,
       decodeShare: 0.5,
       reporter: silentReporter(),
-      signal: settings.signal,
+      signal: root.settings.signal,
     });
 
   it('finds nothing wrong with what was just made', async () => {
@@ -37,7 +30,10 @@ describe('verify', () => {
   });
 
   it('names every shard and archive that is not what it was', async () => {
-    await prepareDataset(as('damaged', { splits: ['val'], plan: { ...settings.plan, shardSamples: 5 } }), false);
+    await prepareDataset(
+      root.as('damaged', { splits: ['val'], plan: { ...root.settings.plan, shardSamples: 5 } }),
+      false,
+    );
     const damaged = splitFolder(root.path, 'damaged', 'val');
     const data = join(damaged, 'shard-00001', 'data.mdb');
     const bytes = await readFile(data);

@@ -13,6 +13,7 @@ import { createPermutation, MAX_SAMPLES } from '../../../../lib/core/permutation
 import { completeTransform } from '../../../../lib/core/presets.js';
 import { resizedCropOf, type Rectangle } from '../../../../lib/core/resized-crop.js';
 import { allSamples, createSequence, type Selection } from '../../../../lib/core/selection.js';
+import { windowOf } from '../../../../lib/core/transform.js';
 import { packageRoot } from '../../../../lib/platform/package-root.js';
 
 interface Vectors {
@@ -101,10 +102,23 @@ describe('the law of the order', () => {
   });
 
   it('draws as the vectors say', () => {
+    // 30 places for either corner.
+    const transform = completeTransform({ cropSize: 227, mirror: true });
+    const stored = { height: 256, width: 256, channels: 3 };
     for (const { seed, epoch, sampleId, lane, word, below30 } of vectors.draws) {
+      const window = windowOf(transform, stored, seed, epoch, sampleId);
+      if (lane === 'cropY') assert.equal(window.y, below30);
+      if (lane === 'cropX') assert.equal(window.x, below30);
+      if (lane === 'mirror') assert.equal(window.isMirrored, word >= 2 ** 31);
       assert.equal(draw32(seed, epoch, sampleId, DrawLane[lane]), word);
       assert.equal(drawBelow(30, seed, epoch, sampleId, DrawLane[lane]), below30);
     }
+  });
+
+  it('takes the centre as Caffe does, where one pixel more is left below and on the right', () => {
+    const transform = completeTransform({ cropSize: 227, cropMode: 'center' });
+    const { y, x } = windowOf(transform, { height: 256, width: 250, channels: 3 }, 0, 0, 0);
+    assert.deepEqual([y, x], [14, 11]);
   });
 
   it('draws crops, colors and mixtures as the vectors say', () => {

@@ -1,10 +1,11 @@
 import assert from 'node:assert/strict';
 import { execFileSync, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { existsSync, readdirSync, readFileSync, utimesSync, writeFileSync } from 'node:fs';
-import { mkdir } from 'node:fs/promises';
+import { existsSync, mkdirSync, readdirSync, readFileSync, statSync, utimesSync, writeFileSync } from 'node:fs';
 import { hostname } from 'node:os';
 import { dirname, join } from 'node:path';
+import { mock } from 'node:test';
+import { setImmediate as nextTurn } from 'node:timers/promises';
 import { InterruptedError, MillraceError } from '../../../../lib/core/errors.js';
 import { acquireLock } from '../../../../lib/platform/lock-file.js';
 import { temporaryFolder } from '../../../fixtures/temporary-folder.js';
@@ -14,6 +15,7 @@ describe('a lock file', () => {
   const pathOf = (name: string): string => join(folder.path, 'locks', `${name}.lock`);
 
   const writeLock = (path: string, pid: number, host: string): void => {
+    mkdirSync(dirname(path), { recursive: true });
     writeFileSync(path, JSON.stringify({ id: 'other', pid, host, since: 'earlier' }));
   };
   const deadPid = (): number => Number(execFileSync(process.execPath, ['-p', 'process.pid'], { encoding: 'utf8' }));
@@ -78,7 +80,6 @@ describe('a lock file', () => {
 
   it('of a process that is gone and had our own process id is taken over, as after a restart in a container', async () => {
     const path = pathOf('restarted');
-    await mkdir(dirname(path), { recursive: true });
     writeLock(path, process.pid, hostname());
     await (await acquireLock(path)).release();
     assert.equal(existsSync(path), false);
@@ -91,6 +92,20 @@ describe('a lock file', () => {
     const longAgo = new Date(Date.now() - 10 * 60_000);
     utimesSync(path, longAgo, longAgo);
     await (await acquireLock(path)).release();
+  });
+
+  it('tells other machines by a heartbeat that its holder goes on', async () => {
+    mock.timers.enable({ apis: ['setInterval'] });
+    try {
+      const path = pathOf('beating');
+      const lock = await acquireLock(path);
+      utimesSync(path, 1, 1);
+      mock.timers.tick(30_000);
+      while (statSync(path).mtimeMs === 1000) await nextTurn();
+      await lock.release();
+    } finally {
+      mock.timers.reset();
+    }
   });
 
   it('that another process took over is not removed by its former holder', async () => {
