@@ -94,6 +94,13 @@ def test_an_epoch_ends_as_asked(client, end_of_epoch, num_steps, num_valid, conn
     assert [batch.is_last_step for batch in batches] == [False] * (num_steps - 1) + [True]
 
 
+def test_last_epochs_without_a_step_are_the_end(client):
+    batches = list(
+        client.stream("noise", "train", 500, end_of_epoch="wrap", epochs=2, transform=millrace.Transform(crop_size=2))
+    )
+    assert [(batch.epoch, batch.step, batch.is_last_step) for batch in batches] == [(0, 0, True)]
+
+
 def test_closing_ends_a_stream_and_its_threads(client):
     stream = client.stream("noise", "train", 8)
     kept = next(stream)
