@@ -86,17 +86,9 @@ async function readMean(
   { meanMode, channelMean, shape }: CheckpointNotes,
   meanFile: string | undefined,
 ): Promise<Mean> {
-  if (meanMode !== 'image' || meanFile === undefined) return { image: new Float32Array(), channels: channelMean };
-  const mean = decodeBlobProto(await readModelFile(meanFile), meanFile);
-  const [expected, got] = [shape, mean.shape].map(({ channels, height, width }) => `${channels}×${height}×${width}`);
-  if (got === expected) return { image: mean.data, channels: channelMean };
-  throw new MillraceError(
-    'ERR_VERIFICATION',
-    `${meanFile} is a mean of ${got}, pictures are ${expected} before the crop`,
-    {
-      context: { path: meanFile },
-    },
-  );
+  const isNeeded = meanMode === 'image' && meanFile !== undefined;
+  const image = isNeeded ? decodeBlobProto(await readModelFile(meanFile), meanFile, shape).data : new Float32Array();
+  return { image, channels: channelMean };
 }
 
 /** Throws ERR_NOT_FOUND when it cannot be read. */

@@ -12,6 +12,7 @@ import { decodeBlobProto, type MeanImage } from './blob-proto.js';
 import { DATA_FILE } from './lmdb-file.js';
 import { hasOneShape, readManifest, type AnyManifest } from './manifest.js';
 import type { ShardFileOptions } from './open-files.js';
+import type { SampleShape } from '../core/tensor.js';
 
 export interface FixedSplit {
   readonly manifest: AnyManifest;
@@ -38,7 +39,7 @@ export async function fixSplit(folder: string): Promise<FixedSplit> {
       if (manifest === undefined) throw notFound(folder);
       const lost = (path: string, what: string, cause?: unknown): MillraceError =>
         identityAtSync(manifestPath) === identity ? corrupt(path, what, cause) : changed(manifest, cause);
-      const mean = hasOneShape(manifest) ? await readMean(folder, held.path) : undefined;
+      const mean = hasOneShape(manifest) ? await readMean(folder, held.path, manifest.shape) : undefined;
       const shardOptions = await Promise.all(
         manifest.shards.map(async (shard): Promise<ShardFileOptions> => {
           const path = join(folder, shard.path, DATA_FILE);
@@ -65,8 +66,8 @@ function hold(folder: string): HeldFolder {
   }
 }
 
-async function readMean(folder: string, from: string): Promise<MeanImage> {
-  return decodeBlobProto(await readFile(join(from, MEAN_FILE)), join(folder, MEAN_FILE));
+async function readMean(folder: string, from: string, shape: SampleShape): Promise<MeanImage> {
+  return decodeBlobProto(await readFile(join(from, MEAN_FILE)), join(folder, MEAN_FILE), shape);
 }
 
 function notFound(folder: string): MillraceError {

@@ -1,7 +1,8 @@
 import assert from 'node:assert/strict';
 import { mkdirSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { MANIFEST_FILE, shardName, splitFolder } from '../../../../lib/platform/root-layout.js';
+import { MANIFEST_FILE, MEAN_FILE, shardName, splitFolder } from '../../../../lib/platform/root-layout.js';
+import { encodeBlobProto } from '../../../../lib/shards/blob-proto.js';
 import { openSplit, type SplitReader } from '../../../../lib/shards/split-reader.js';
 import { createDatasetStore } from '../../../../services/batch-server/dataset-store.js';
 import { fixturePixels, makeSplit } from '../../../fixtures/split.js';
@@ -67,6 +68,13 @@ describe('a dataset store', () => {
     await assert.rejects(store.acquire('damaged', 'train'), { code: 'ERR_SHARD_CORRUPT' });
     await (await store.acquire('fixture', 'train')).release();
     await store.close();
+  });
+
+  it('does not open a split whose mean is of another shape', async () => {
+    const mean = encodeBlobProto({ shape: { ...SHAPE, height: 2 }, data: new Float32Array(2 * 4 * 3) });
+    writeFileSync(join(folder, MEAN_FILE), mean);
+    const store = createDatasetStore(root.path);
+    await assert.rejects(store.acquire('fixture', 'train'), { code: 'ERR_SHARD_CORRUPT', message: /it is 3×2×4, its/ });
   });
 
   it('has no split of a name that no folder can have, or at a file', async () => {
