@@ -82,9 +82,12 @@ async function readCaffe(flags: TrainedModelFlags, path: string): Promise<Traine
   return { model, weights, notes, mean: await readMean(notes, meanFile) };
 }
 
-async function readMean({ meanMode, channelMean }: CheckpointNotes, meanFile: string | undefined): Promise<Mean> {
+async function readMean(
+  { meanMode, channelMean, shape }: CheckpointNotes,
+  meanFile: string | undefined,
+): Promise<Mean> {
   const isNeeded = meanMode === 'image' && meanFile !== undefined;
-  const image = isNeeded ? decodeBlobProto(await readModelFile(meanFile), meanFile).data : new Float32Array();
+  const image = isNeeded ? decodeBlobProto(await readModelFile(meanFile), meanFile, shape).data : new Float32Array();
   return { image, channels: channelMean };
 }
 

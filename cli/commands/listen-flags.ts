@@ -2,6 +2,7 @@
 import type { Command } from 'commander';
 import { readFile } from 'node:fs/promises';
 import { resolve } from 'node:path';
+import { createSecureContext } from 'node:tls';
 import { z } from 'zod';
 import { messageOf, UsageError } from '../../lib/core/errors.js';
 import type { ListenOptions, ServerTls } from '../../lib/rpc/listen-options.js';
@@ -60,9 +61,16 @@ async function readTls({
   tlsClientCa,
 }: Pick<z.output<typeof listenSchema>, 'tlsCert' | 'tlsKey' | 'tlsClientCa'>): Promise<ServerTls | undefined> {
   if (tlsCert !== undefined && tlsKey !== undefined) {
+    const certificate = await readFlagFile('--tls-cert', tlsCert);
+    const key = await readFlagFile('--tls-key', tlsKey);
+    try {
+      createSecureContext({ cert: certificate, key });
+    } catch (error) {
+      const message = `--tls-cert: ${tlsCert} and --tls-key ${tlsKey} are no certificate and its key in PEM: ${messageOf(error)}`;
+      throw new UsageError('--tls-cert', message, { cause: error });
+    }
     return {
-      certificate: await readFlagFile('--tls-cert', tlsCert),
-      key: await readFlagFile('--tls-key', tlsKey),
+      ...{ certificate, key },
       clientCa: tlsClientCa === undefined ? undefined : await readFlagFile('--tls-client-ca', tlsClientCa),
     };
   }

@@ -3,6 +3,7 @@ import { once } from 'node:events';
 import { askFleet } from '../../services/batch-server/fleet-status.js';
 import { isInFleet, serveInFleet, startFleet } from '../../services/batch-server/fleet.js';
 import { z } from 'zod';
+import { removeStaleSocket } from '../../lib/rpc/unix-socket.js';
 import { BatchServer } from '../../services/batch-server/server.js';
 import { defineCommand, integerFlag } from '../command.js';
 import { addListenFlags, listenSchema, readListenOptions } from './listen-flags.js';
@@ -51,6 +52,7 @@ export function addServeCommand(program: Command): void {
         });
       };
       if (processes > 1 && !isInFleet()) {
+        if (options.socketPath !== undefined) await removeStaleSocket(options.socketPath);
         const [program, ...args] = process.argv.slice(1);
         const fleet = await startFleet({ numProcesses: processes, program, args, metricsPort: flags.metricsPort, log });
         tellListening(fleet.address, fleet.metricsPort);
@@ -58,31 +60,34 @@ export function addServeCommand(program: Command): void {
         await fleet.close();
         return;
       }
-      const server = BatchServer.create(
-        {
-          root,
-          ...options,
-          metricsPort: isInFleet() ? undefined : options.metricsPort,
-          drainMs: environment.drainMs,
-          turbojpeg: environment.turbojpeg,
-          numThreads: threads,
-          memoryBytes: memory * 2 ** 20,
-          prefetchBatches: prefetch,
-          isWarmed: flags.warm,
-          statusOfAll: isInFleet() ? askFleet : undefined,
-        },
-        log,
-      );
-      await server.start();
-      const aborted = signal.aborted ? Promise.resolve() : once(signal, 'abort');
-      if (isInFleet()) await Promise.race([aborted, serveInFleet(server)]);
-      else {
-        tellListening(server.address, server.metricsPort);
-        await aborted;
+      try {
+        const server = BatchServer.create(
+          {
+            root,
+            ...options,
+            metricsPort: isInFleet() ? undefined : options.metricsPort,
+            drainMs: environment.drainMs,
+            turbojpeg: environment.turbojpeg,
+            numThreads: threads,
+            memoryBytes: memory * 2 ** 20,
+            prefetchBatches: prefetch,
+            isWarmed: flags.warm,
+            statusOfAll: isInFleet() ? askFleet : undefined,
+          },
+          log,
+        );
+        await server.start();
+        const aborted = signal.aborted ? Promise.resolve() : once(signal, 'abort');
+        if (isInFleet()) await Promise.race([aborted, serveInFleet(server)]);
+        else {
+          tellListening(server.address, server.metricsPort);
+          await aborted;
+        }
+        await server.destroy();
+      } finally {
+        // The port is the first process's, and the line to it would keep this one.
+        if (isInFleet()) process.disconnect();
       }
-      await server.destroy();
-      // The port is the first process's, and the line to it would keep this one.
-      if (isInFleet()) process.disconnect();
     },
   });
 }

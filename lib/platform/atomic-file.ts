@@ -78,7 +78,7 @@ export function isProcessAlive(pid: number): boolean {
   }
 }
 
-/** Turns "no room", "no permission" and the like into ERR_DISK that names the path; anything else is returned as it is. */
+/** Turns "no room", "no permission", "no such folder" and the like into ERR_DISK that names the path; anything else is returned as it is. */
 export function toDiskError(error: unknown, path: string): unknown {
   const hints: Partial<Record<string, string>> = {
     ENOSPC: 'the disk is full; free some room and run the same command again, it goes on where it stopped',
@@ -86,6 +86,10 @@ export function toDiskError(error: unknown, path: string): unknown {
     EACCES: 'no permission to write there; change the permissions or choose another --root',
     EPERM: 'not permitted to write there; change the permissions or choose another --root',
     EROFS: 'the file system is read-only; choose another --root',
+    ENOENT: 'the folder that it belongs into is not there; make it, or choose another place',
+    ENOTDIR: 'a file is where a folder should be; move it away, or choose another place',
+    EEXIST: 'something else is there; move it away, or choose another place',
+    EISDIR: 'a folder is there; move it away, or choose another place',
   };
   const code = codeOf(error) ?? '';
   const hint = hints[code];

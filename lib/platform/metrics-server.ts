@@ -2,6 +2,7 @@
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { collectDefaultMetrics, Registry } from 'prom-client';
+import { messageOf, MillraceError } from '../core/errors.js';
 
 export interface MetricsServer {
   /** The port it listens on. */
@@ -16,7 +17,7 @@ export function createRegistry(): Registry {
   return registry;
 }
 
-/** Listens on `host` (loopback by default); port 0 takes a free one. */
+/** Listens on `host` (loopback by default); port 0 takes a free one. Throws ERR_UNAVAILABLE when the port is taken. */
 export async function startMetricsServer(
   registry: { readonly contentType: string; metrics(): Promise<string> },
   isReady: () => boolean,
@@ -37,7 +38,10 @@ export async function startMetricsServer(
     } else reply(404, 'there is /metrics, /livez and /readyz\n');
   });
   await new Promise<void>((resolve, reject) => {
-    server.once('error', reject);
+    server.once('error', (cause) => {
+      const message = `cannot listen on ${host}:${port}: ${messageOf(cause)}; choose another --metrics-port`;
+      reject(new MillraceError('ERR_UNAVAILABLE', message, { cause }));
+    });
     server.listen(port, host, resolve);
   });
   return {

@@ -1,4 +1,5 @@
 /** A gRPC server with one service of ours: health, reflection, metrics, and an orderly end. */
+import cluster from 'node:cluster';
 import { join } from 'node:path';
 import { Server, ServerCredentials, type ServiceDefinition, type UntypedServiceImplementation } from '@grpc/grpc-js';
 import { loadSync } from '@grpc/proto-loader';
@@ -76,7 +77,8 @@ export class RpcServer {
     const { socketPath, tls, metricsPort } = this.#options;
     const credentials = tls === undefined ? ServerCredentials.createInsecure() : secure(tls);
     const target = targetOf(this.#options);
-    if (socketPath !== undefined) await removeStaleSocket(socketPath);
+    // The first process of a fleet holds the socket, and has seen to its path.
+    if (socketPath !== undefined && !cluster.isWorker) await removeStaleSocket(socketPath);
     this.#boundPort = await new Promise<number>((resolve, reject) => {
       this.#grpc.bindAsync(target, credentials, (cause, bound) => {
         if (cause === null) resolve(bound);

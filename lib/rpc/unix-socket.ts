@@ -6,11 +6,21 @@ import { codeOf, messageOf, MillraceError, UsageError } from '../core/errors.js'
 /** What a socket's path begins with where an address is expected. */
 export const UNIX_PREFIX = 'unix:';
 
+/** What a system keeps of such a path; Node cuts off what is longer, without a word. */
+const MAX_PATH_BYTES = process.platform === 'linux' ? 107 : 103;
+
 /**
  * Removes the socket at `path` if no server listens at it any more.
- * Throws UsageError when something else than a socket is there, ERR_UNAVAILABLE when a server still listens or nobody may know.
+ * Throws UsageError when the path is too long or something else than a socket is there, ERR_UNAVAILABLE when a server still listens or nobody may know.
  */
 export async function removeStaleSocket(path: string): Promise<void> {
+  const numBytes = Buffer.byteLength(path);
+  if (numBytes > MAX_PATH_BYTES) {
+    throw new UsageError(
+      '--listen',
+      `--listen: expected a path of at most ${MAX_PATH_BYTES} bytes, got ${numBytes}: ${path}`,
+    );
+  }
   try {
     const found = await lstat(path);
     if (!found.isSocket()) {

@@ -18,8 +18,8 @@ export function encodeBlobProto({ shape, data }: MeanImage): Buffer {
   return Buffer.concat([Buffer.from([...head, 0x2a, ...varint(bytes.length)]), bytes]);
 }
 
-/** Reads a mean file, whoever wrote it. Throws ERR_SHARD_CORRUPT naming `path` when it is not a BlobProto of one image. */
-export function decodeBlobProto(bytes: Uint8Array, path: string): MeanImage {
+/** Reads a mean file, whoever wrote it. Throws ERR_SHARD_CORRUPT naming `path` when it is not a BlobProto of one image, or of another shape than `expected`. */
+export function decodeBlobProto(bytes: Uint8Array, path: string, expected?: SampleShape): MeanImage {
   const fail = (what: string): never => {
     throw new MillraceError('ERR_SHARD_CORRUPT', `${path}: expected a BlobProto mean file: ${what}`, {
       context: { path },
@@ -54,9 +54,16 @@ export function decodeBlobProto(bytes: Uint8Array, path: string): MeanImage {
   }
   const shape = { channels: dims.get(2) ?? 0, height: dims.get(3) ?? 0, width: dims.get(4) ?? 0 };
   if (data.length === 0 || (dims.get(1) ?? 1) !== 1 || numElements(shape) !== data.length) {
-    fail(`${data.length} numbers for ${shape.channels}×${shape.height}×${shape.width}`);
+    fail(`${data.length} numbers for ${textOf(shape)}`);
+  }
+  if (expected !== undefined && textOf(expected) !== textOf(shape)) {
+    fail(`it is ${textOf(shape)}, its pictures are ${textOf(expected)}`);
   }
   return { shape, data };
+}
+
+function textOf({ channels, height, width }: SampleShape): string {
+  return `${channels}×${height}×${width}`;
 }
 
 function varint(value: number): number[] {

@@ -136,7 +136,7 @@ export async function readManifest(folder: string, from = folder): Promise<AnyMa
   try {
     text = await readFile(join(from, MANIFEST_FILE), 'utf8');
   } catch (error) {
-    if (codeOf(error) === 'ENOENT') return undefined;
+    if (codeOf(error) === 'ENOENT' || codeOf(error) === 'ENOTDIR') return undefined;
     throw error;
   }
   let value: unknown;

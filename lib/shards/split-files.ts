@@ -5,6 +5,7 @@
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { codeOf, MillraceError } from '../core/errors.js';
+import type { SampleShape } from '../core/tensor.js';
 import { identityAt, identityAtSync, type FileIdentity } from '../platform/file-identity.js';
 import { holdFolder, type HeldFolder } from '../platform/held-folder.js';
 import { MANIFEST_FILE, MEAN_FILE } from '../platform/root-layout.js';
@@ -46,7 +47,7 @@ export async function fixSplit(folder: string): Promise<FixedSplit> {
       if (identity === undefined || manifest === undefined) throw notFound(folder);
       const lost = (path: string, what: string, cause?: unknown): MillraceError =>
         identityAtSync(manifestPath) === identity ? corrupt(path, what, cause) : changed(manifest, cause);
-      const mean = hasOneShape(manifest) ? await readMean(folder, held.path) : undefined;
+      const mean = hasOneShape(manifest) ? await readMean(folder, held.path, manifest.shape) : undefined;
       const openPaths = shardFiles(held.path, manifest);
       const shards = await Promise.all(openPaths.map(async (path) => (await identityAt(path)) ?? NO_IDENTITY));
       // A manifest is written last and taken away first: what was found while it was in place is its own.
@@ -74,8 +75,8 @@ function hold(folder: string): HeldFolder {
   }
 }
 
-async function readMean(folder: string, from: string): Promise<MeanImage> {
-  return decodeBlobProto(await readFile(join(from, MEAN_FILE)), join(folder, MEAN_FILE));
+async function readMean(folder: string, from: string, shape: SampleShape): Promise<MeanImage> {
+  return decodeBlobProto(await readFile(join(from, MEAN_FILE)), join(folder, MEAN_FILE), shape);
 }
 
 function notFound(folder: string): MillraceError {

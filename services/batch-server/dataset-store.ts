@@ -3,6 +3,7 @@ import { readdir } from 'node:fs/promises';
 import { codeOf, MillraceError } from '../../lib/core/errors.js';
 import { datasetsFolder, splitFolder } from '../../lib/platform/root-layout.js';
 import { hasOneShape, readManifest, type Manifest } from '../../lib/shards/manifest.js';
+import type { Logger } from '../../lib/platform/logger.js';
 import { OpenFiles } from '../../lib/shards/open-files.js';
 import { fixSplit, type SplitIdentity } from '../../lib/shards/split-files.js';
 import { openSplit, type SplitReader } from '../../lib/shards/split-reader.js';
@@ -16,7 +17,7 @@ export interface Lease {
 export interface DatasetStore {
   /** Notes which files all finished splits are now, before anybody asks for one: {@link acquire} holds them against it. */
   note(): Promise<void>;
-  /** The manifests of all finished splits whose samples have one shape, by dataset and split. */
+  /** The manifests of all finished splits whose samples have one shape, by dataset and split. One that is damaged is left out, and told in the log. */
   list(): Promise<Manifest[]>;
   /**
    * Opens a split, or shares it. Throws ERR_NOT_FOUND; ERR_SHARD_CORRUPT when a shard has been replaced by what is not its content since the split
@@ -28,7 +29,7 @@ export interface DatasetStore {
 }
 
 /** What a dataset or split may be called: nothing that a path could be made of. */
-const NAME = /^[A-Za-z0-9][A-Za-z0-9._-]*$/;
+const NAME = /^[A-Za-z0-9][A-Za-z0-9._-]{0,254}$/;
 
 interface Entry {
   readonly version: string;
@@ -44,10 +45,11 @@ export interface DatasetStoreOptions {
   readonly maxOpenShards?: number | undefined;
   /** Opens a split. Default: `openSplit`. */
   readonly open?: typeof openSplit;
+  readonly log?: Logger;
 }
 
 export function createDatasetStore(root: string, options: DatasetStoreOptions = {}): DatasetStore {
-  const { maxOpenShards, open = openSplit } = options;
+  const { maxOpenShards, open = openSplit, log } = options;
   const files = new OpenFiles(maxOpenShards);
   /** The latest of each folder; earlier ones live as long as their leases. */
   const latest = new Map<string, Entry>();
@@ -94,7 +96,11 @@ export function createDatasetStore(root: string, options: DatasetStoreOptions = 
     async list() {
       const manifests: Manifest[] = [];
       for (const folder of await splitFolders(root)) {
-        const manifest = await readManifest(folder);
+        const manifest = await readManifest(folder).catch((error: unknown) => {
+          if (codeOf(error) !== 'ERR_SHARD_CORRUPT') throw error;
+          log?.warn({ err: error, folder }, 'a manifest cannot be understood');
+          return undefined;
+        });
         if (manifest !== undefined && hasOneShape(manifest)) manifests.push(manifest);
       }
       return manifests;

@@ -56,8 +56,8 @@ export async function startFleet({ numProcesses, program, args, metricsPort, log
       serving.delete(worker);
     });
     relayStatus(worker, serving);
-    const ended = once(worker, 'exit').then(([code]) => {
-      throw new MillraceError('ERR_UNAVAILABLE', `a server process ended with code ${String(code)} before it served`);
+    const ended = once(worker, 'exit').then(() => {
+      throw new MillraceError('ERR_UNAVAILABLE', 'a server process ended before it served; what it said stands above');
     });
     const isServing = new Promise<Serving>((resolve) => {
       worker.on('message', (message: Partial<Serving>) => {

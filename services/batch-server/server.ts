@@ -62,7 +62,7 @@ export class BatchServer {
       heldBytes: () => this.context.pool.heldBytes,
       memoryLimitBytes: () => this.context.pool.memoryBytes,
     });
-    const store = createDatasetStore(options.root, { maxOpenShards: options.maxOpenShards });
+    const store = createDatasetStore(options.root, { maxOpenShards: options.maxOpenShards, log });
     this.context = {
       pool: new AssemblyPool({
         numThreads: options.numThreads ?? defaultThreads(),
@@ -117,10 +117,15 @@ export class BatchServer {
     return processStatusOf(this.context);
   }
 
-  /** Binds the port. Throws ERR_UNAVAILABLE when it is taken. */
+  /** Binds the ports. Throws ERR_UNAVAILABLE when one is taken; nothing of the server is left then. */
   async start(): Promise<void> {
-    await this.context.store.note();
-    await this.rpc.start();
+    try {
+      await this.context.store.note();
+      await this.rpc.start();
+    } catch (error) {
+      await this.destroy();
+      throw error;
+    }
     if (this.options.isWarmed !== true) return;
     const { store, log, warmUp, draining } = this.context;
     this.warming = warmUp.run({ root: this.options.root, store, log, signal: draining });

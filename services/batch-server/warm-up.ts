@@ -27,13 +27,13 @@ export class WarmUp {
    * cannot be read is told in the log and left to the stream that needs it.
    */
   async run({ root, store, log, signal }: WarmUpOptions): Promise<void> {
-    const manifests = await store.list();
-    this.bytesTotal = manifests.flatMap(({ shards }) => shards).reduce((sum, { bytes }) => sum + bytes, 0);
-    const total = formatBytes(this.bytesTotal);
-    if (this.bytesTotal > freemem())
-      log.warn(`--warm: ${total} of shards, and ${formatBytes(freemem())} of memory free`);
-    const chunk = Buffer.allocUnsafe(CHUNK_BYTES);
     try {
+      const manifests = await store.list();
+      this.bytesTotal = manifests.flatMap(({ shards }) => shards).reduce((sum, { bytes }) => sum + bytes, 0);
+      const total = formatBytes(this.bytesTotal);
+      if (this.bytesTotal > freemem())
+        log.warn(`--warm: ${total} of shards, and ${formatBytes(freemem())} of memory free`);
+      const chunk = Buffer.allocUnsafe(CHUNK_BYTES);
       for (const manifest of manifests) {
         const { dataset, split } = manifest;
         for (const path of shardFiles(splitFolder(root, dataset, split), manifest)) {

@@ -72,6 +72,18 @@ describe('the program millrace', () => {
     ],
     ['half a pair of TLS files', ['serve', '--tls-cert', 'x'], 2, /--tls-cert and --tls-key go together/],
     ['clients to be known without TLS', ['serve', '--tls-client-ca', 'x'], 2, /and --tls-client-ca with them/],
+    [
+      'TLS files that hold no certificate',
+      ['serve', '--tls-cert', MAIN, '--tls-key', MAIN],
+      2,
+      /--tls-cert: .*main.js .* no certificate and its key/,
+    ],
+    [
+      'a token to a folder that is not there',
+      ['token', 'new', 'a', '--tokens', '/nowhere/a'],
+      1,
+      /write \/nowhere\/a: the folder/,
+    ],
     ['a token file that is not there', ['serve', '--tokens', '/nowhere/tokens'], 2, /--tokens: cannot read/],
     [
       'an archive that is to be placed by hand',

@@ -1,6 +1,8 @@
 import assert from 'node:assert/strict';
+import { once } from 'node:events';
+import { createServer, type AddressInfo } from 'node:net';
 import { InterruptedError, MillraceError, UsageError } from '../../lib/core/errors.js';
-import { connect, type Batch, type StreamState } from '../../services/trainer/client/client.js';
+import { connect, type Batch, type StreamOptions, type StreamState } from '../../services/trainer/client/client.js';
 import { startBatchServer } from '../fixtures/batch-server.js';
 import { servedSplits } from '../fixtures/served-splits.js';
 
@@ -49,6 +51,15 @@ for (const prefetchBytes of [0, 1, 64 << 20]) {
       }
     });
 
+    it('names the option that is none of those that there are', async () => {
+      for (const [field, wrong] of [
+        ['shuffle', { shuffle: 'twice' as never }],
+        ['transform.dtype', { transform: { dtype: 'int8' as never } }],
+      ] as const) {
+        await assert.rejects(served.client.stream({ ...options, ...wrong }).next(), { name: 'UsageError', field });
+      }
+    });
+
     it('does not go on from the state of another sequence, or of other data', async () => {
       const stream = served.client.stream(options);
       await stream.next();
@@ -88,6 +99,29 @@ for (const prefetchBytes of [0, 1, 64 << 20]) {
       });
       other.close();
       await ending;
+    });
+
+    it('ends at once when its signal was aborted before, or is while no server answers', async () => {
+      await assert.rejects(served.client.stream({ ...options, signal: AbortSignal.abort() }).next(), InterruptedError);
+      const mute = createServer().listen(0, '127.0.0.1');
+      await once(mute, 'listening');
+      for (const address of ['127.0.0.1:1', `127.0.0.1:${(mute.address() as AddressInfo).port}`]) {
+        const other = connect({ servers: [address] });
+        const controller = new AbortController();
+        const ending = assert.rejects(other.stream({ ...options, signal: controller.signal }).next(), InterruptedError);
+        setImmediate(() => controller.abort());
+        await ending;
+        other.close();
+      }
+      mute.close();
+    });
+
+    it('ends with its epochs where the last ones have no step, or no step is left', async () => {
+      const wrapped = { ...options, batchSize: 500, endOfEpoch: 'wrap', transform: { cropSize: 2 } } as const;
+      const stream = served.client.stream(wrapped);
+      for await (const batch of stream) assert.deepEqual([batch.epoch, batch.step, batch.isLastStep], [0, 0, true]);
+      await readOn(served.client.stream({ ...options, from: { epoch: 1, step: 50 }, epochs: 1 }));
+      assert.deepEqual([stream.metrics().numBatches, stream.state().epoch], [1, 1]);
     });
 
     it('tells what is wrong as the server said it', async () => {
@@ -136,6 +170,32 @@ describe('a client', () => {
     connect({ servers: ['127.0.0.1:1', 'localhost:2', '[::1]:3'], token: 'secret' }).close();
     connect({ servers: ['feeder:1'], token: 'secret', tls: { rootCertificates: Buffer.from('') } }).close();
   });
+
+  for (const server of ['', 'feeder', 'http://feeder:50051']) {
+    it(`refuses "${server}" as a server`, () => {
+      assert.throws(() => connect({ servers: [server] }), { name: 'UsageError', field: 'servers' });
+    });
+  }
+
+  const numbers: Record<string, Partial<StreamOptions>> = {
+    batchSize: { batchSize: 2 ** 32 },
+    epochs: { epochs: 2 ** 32 },
+    'from.epoch': { from: { epoch: 2 ** 32, step: 0 } },
+    'resumeFrom.step': { resumeFrom: { epoch: 0, step: -1, seed: 11, globalBatchSize: 4 } },
+    'transform.cropSize': { transform: { cropSize: 1.5 } },
+    'blocks.windowBlocks': { blocks: { blockSamples: 1, windowBlocks: -1 } },
+    'selection.ids': { selection: { ids: [0, -1] } },
+    'selection.classes': { selection: { classes: [0.5] } },
+    'selection.classWeights': { selection: { classes: [1], classWeights: [NaN] } },
+    'mixWith[0].weight': { weight: 1, mixWith: [{ dataset: 'fixture', split: 'train', weight: 1.5 }] },
+  };
+  for (const [field, wrong] of Object.entries(numbers)) {
+    it(`refuses a number that no request can hold as ${field}`, () => {
+      const client = connect({ servers: ['127.0.0.1:1'] });
+      assert.throws(() => client.stream({ ...OPTIONS, ...wrong }), { name: 'UsageError', field });
+      client.close();
+    });
+  }
 });
 
 async function readOn(stream: AsyncIterable<Batch>): Promise<void> {

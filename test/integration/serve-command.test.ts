@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
 import { existsSync, writeFileSync } from 'node:fs';
-import { createServer } from 'node:net';
+import { createServer, type AddressInfo } from 'node:net';
 import { join } from 'node:path';
 import type { ChildProcess } from 'node:child_process';
 import { credentials } from '@grpc/grpc-js';
@@ -62,6 +62,16 @@ describe('millrace serve', () => {
     };
   }
 
+  /** What a trainer is told that asks for shared memory and ends without a word. */
+  async function answerToNothing(address: string): Promise<string> {
+    const stub = new BatchServiceClient(address, credentials.createInsecure());
+    const call = stub.streamSharedBatches();
+    call.end();
+    const [error] = (await once(call.resume(), 'error')) as [Error];
+    stub.close();
+    return error.message;
+  }
+
   /** The server's status as soon as it is as expected, asked for over a new connection each time. */
   async function statusOnce(
     address: string,
@@ -90,6 +100,7 @@ describe('millrace serve', () => {
     const client = connect({ servers: [address] });
     assert.equal((await readEpoch(client)).length, 40);
     client.close();
+    if (process.platform === 'linux') assert.match(await answerToNothing(address), /^3 INVALID_ARGUMENT: open:/);
     await stop(third.process);
     assert.ok(!existsSync(path), 'an ended one does not');
   });
@@ -101,12 +112,44 @@ describe('millrace serve', () => {
     assert.deepEqual([overFile.code, lastJsonLine(overFile)['field']], [2, '--listen']);
     assert.ok(existsSync(file));
 
+    const long = await millrace(['serve', '--root', folder.path, '--listen', `unix:/${'x'.repeat(120)}`, '--json']);
+    assert.deepEqual([long.code, lastJsonLine(long)['field']], [2, '--listen']);
+
     const socket = join(folder.path, 'other.sock');
     const other = createServer().listen(socket);
     await once(other, 'listening');
     const overSocket = await millrace(['serve', '--root', folder.path, '--listen', `unix:${socket}`, '--json']);
     assert.equal(lastJsonLine(overSocket)['code'], 'ERR_UNAVAILABLE');
     other.close();
+  });
+
+  it('ends with what to do when a port is taken, alone and as several processes', async () => {
+    const taken = createServer().listen(0, '127.0.0.1');
+    await once(taken, 'listening');
+    const port = String((taken.address() as AddressInfo).port);
+    for (const processes of ['1', '2']) {
+      for (const ports of [
+        ['--port', port],
+        ['--port', '0', '--metrics-port', port],
+      ]) {
+        const outcome = await millrace(['serve', '--root', folder.path, '--processes', processes, ...ports]);
+        assert.equal(outcome.code, 1);
+        assert.match(outcome.stderr, new RegExp(`cannot listen on .*; choose another ${ports.at(-2)}`));
+      }
+    }
+    taken.close();
+  });
+
+  it('serves from several processes behind one unix socket', async () => {
+    const address = `unix:${join(folder.path, 'fleet.sock')}`;
+    const first = await start('--listen', address, '--processes', '2');
+    await stop(first.process, 'SIGKILL');
+    const { process: primary } = await start('--listen', address, '--processes', '2');
+    assert.equal((await statusOnce(address, (it) => it.numProcesses === 2)).streams.length, 0);
+    const client = connect({ servers: [address] });
+    assert.equal((await readEpoch(client)).length, 40);
+    client.close();
+    await stop(primary);
   });
 
   it('serves from several processes behind one port, and replaces one that is killed', async () => {

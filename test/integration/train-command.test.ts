@@ -3,6 +3,7 @@ import assert from 'node:assert/strict';
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { createLogger } from '../../lib/platform/logger.js';
+import { encodeBlobProto } from '../../lib/shards/blob-proto.js';
 import { encodeJpeg } from '../../lib/pixels/encode.js';
 import { BatchServer } from '../../services/batch-server/server.js';
 import { weightsOf } from '../../services/trainer/caffe/caffe-weights.js';
@@ -170,6 +171,11 @@ describe('the commands train and classify', () => {
       for (const { label, name } of guesses) assert.equal(name, `word ${label}, other word ${label}`);
     }
     assert.notDeepEqual(middle, ten);
+    const shape = { height: 8, width: 8, channels: 3 };
+    writeFileSync(at('small.binaryproto'), encodeBlobProto({ shape, data: new Float32Array(8 * 8 * 3) }));
+    const small = await millrace([...complete, '--mean-file', at('small.binaryproto')]);
+    assert.equal(small.code, 3);
+    assert.match(small.stdout, /small.binaryproto: .* it is 3×8×8, its pictures are 3×256×256/);
 
     assert.match((await millrace(args)).stdout, /--model: say which of caffenet, alexnet, googlenet it is/);
     const wrong = await millrace([...args, '--model', 'alexnet', '--synset-words', at('synset_words.txt')]);

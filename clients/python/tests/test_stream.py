@@ -118,6 +118,13 @@ def test_a_receiving_thread_runs_no_python_for_each_sample(client):
     assert 0 < many - few < 4 * 200
 
 
+def test_last_epochs_without_a_step_are_the_end(client):
+    batches = list(
+        client.stream("noise", "train", 500, end_of_epoch="wrap", epochs=2, transform=millrace.Transform(crop_size=2))
+    )
+    assert [(batch.epoch, batch.step, batch.is_last_step) for batch in batches] == [(0, 0, True)]
+
+
 def test_closing_ends_a_stream_and_its_threads(client):
     stream = client.stream("noise", "train", 8)
     kept = next(stream)

@@ -16,7 +16,9 @@ export async function streamSharedBatches(
   file: SharedFile,
 ): Promise<void> {
   const underWay: (() => void)[] = [];
-  const [{ open }] = (await once(call, 'data')) as [StreamSharedBatchesRequest];
+  // A trainer may also end without a word.
+  const [first] = (await Promise.race([once(call, 'data'), once(call, 'end')])) as [StreamSharedBatchesRequest?];
+  const open = first?.open;
   if (open === undefined) throw new UsageError('open', 'open: expected in the first message');
   call.on('data', ({ numTaken }: StreamSharedBatchesRequest) => {
     for (const onTaken of underWay.splice(0, numTaken)) onTaken();

@@ -5,6 +5,8 @@ import type { TextMessage, TextScalar, TextValue } from './text-format.js';
 export interface FieldReader {
   /** Each throws ERR_VERIFICATION when the field has another type, or several values; undefined when it is not there. */
   number(name: string): number | undefined;
+  /** A whole number of at least `min`. */
+  integer(name: string, min: number): number | undefined;
   boolean(name: string): boolean | undefined;
   /** A string, or the name of an enum's value. */
   text(name: string): string | undefined;
@@ -54,6 +56,13 @@ export function readFields(message: TextMessage, path: string, what: string): Fi
     number(name) {
       const value = single(name, scalars(name));
       return value && toNumber(name, value);
+    },
+    integer(name, min) {
+      const value = single(name, scalars(name));
+      if (value === undefined) return undefined;
+      const number = toNumber(name, value);
+      if (Number.isSafeInteger(number) && number >= min) return number;
+      throw error(`${name} should be a whole number of at least ${min}, not "${value.text}"`, name);
     },
     boolean(name) {
       const value = single(name, scalars(name));

@@ -114,7 +114,7 @@ function readDataLayer(fields: FieldReader, phase: string | undefined): DataLaye
   const source = data?.text('source');
   if (data === undefined || source === undefined) throw fields.error('expected data_param with a source');
   data.present(['backend', 'prefetch']);
-  const batchSize = data.number('batch_size');
+  const batchSize = data.integer('batch_size', 1);
   data.finish();
   const transform = fields.message('transform_param');
   const meanFile = transform?.text('mean_file');
@@ -134,7 +134,7 @@ function readDataLayer(fields: FieldReader, phase: string | undefined): DataLaye
       : [`mean_file ${meanFile}: the mean that is subtracted is the dataset's own, as an image`];
   const settings: PartialRunSettings = {
     batchSize,
-    cropSize: transform?.number('crop_size'),
+    cropSize: transform?.integer('crop_size', 0),
     mirror: transform?.boolean('mirror') ?? false,
     mean: meanFile === undefined ? 'channel' : 'image',
     scale: transform?.number('scale'),

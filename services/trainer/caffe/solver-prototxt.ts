@@ -42,13 +42,13 @@ export function readSolverPrototxt(text: string, path: string): SolverFile {
   const fields = readFields(parseTextFormat(text, path), path, 'solver');
   const net = fields.text('net') ?? fields.text('train_net');
   if (net === undefined) throw fields.error('expected the field net, the path of the train_val.prototxt');
-  const maxIter = fields.number('max_iter');
-  const seed = fields.number('random_seed');
+  const maxIter = fields.integer('max_iter', 0);
+  const seed = fields.integer('random_seed', -1);
   const settings: PartialRunSettings = {
     numSteps: maxIter,
-    displayEvery: fields.number('display'),
-    testEvery: fields.number('test_interval'),
-    snapshotEvery: fields.number('snapshot'),
+    displayEvery: fields.integer('display', 0),
+    testEvery: fields.integer('test_interval', 0),
+    snapshotEvery: fields.integer('snapshot', 0),
     seed: seed === undefined || seed < 0 ? undefined : seed,
     solver: {
       rule: ruleOf(fields),
@@ -58,7 +58,7 @@ export function readSolverPrototxt(text: string, path: string): SolverFile {
       momentum2: fields.number('momentum2'),
       delta: fields.number('delta'),
       weightDecay: fields.number('weight_decay') ?? 0,
-      iterSize: fields.number('iter_size'),
+      iterSize: fields.integer('iter_size', 1),
     },
   };
   const regularization = fields.text('regularization_type') ?? 'L2';
@@ -82,8 +82,7 @@ function ruleOf(fields: FieldReader): UpdateRuleName {
 
 function policyOf(fields: FieldReader, maxIter: number | undefined): LearningRatePolicy {
   const policy = fields.text('lr_policy') ?? 'fixed';
-  const needed = (name: string): number => {
-    const value = fields.number(name);
+  const needed = (name: string, value = fields.number(name)): number => {
     if (value === undefined) throw fields.error(`lr_policy "${policy}" needs the field ${name}`);
     return value;
   };
@@ -92,7 +91,12 @@ function policyOf(fields: FieldReader, maxIter: number | undefined): LearningRat
     case 'fixed':
       return { type: 'fixed', baseRate };
     case 'step':
-      return { type: 'step', baseRate, gamma: needed('gamma'), stepSize: needed('stepsize') };
+      return {
+        type: 'step',
+        baseRate,
+        gamma: needed('gamma'),
+        stepSize: needed('stepsize', fields.integer('stepsize', 1)),
+      };
     case 'multistep':
       return { type: 'multistep', baseRate, gamma: needed('gamma'), stepValues: fields.numbers('stepvalue') };
     case 'exp':

@@ -21,6 +21,7 @@ import {
   type CompleteStreamOptions,
   type ConnectOptions,
   type ReconnectEvent,
+  type SourceOptions,
   type StreamOptions,
 } from './options.js';
 import { preparationOf } from './preparation.js';
@@ -66,9 +67,9 @@ export function connect(options: ConnectOptions): Client {
     return (lanes[lane] ??= inOrder.map((server) => createConnection(server, options)));
   };
 
-  const dataset = async (name: string, split: string): Promise<DatasetInfo> => {
+  const datasetUntil = async (signal: AbortSignal, name: string, split: string): Promise<DatasetInfo> => {
     const ask = async function* (connection: Connection): AsyncGenerator<DatasetInfo, void, undefined> {
-      const { split: facts, labels, mean } = await connection.getDataset(name, split);
+      const { split: facts, labels, mean } = await connection.getDataset(name, split, signal);
       if (facts === undefined || mean === undefined) {
         throw new MillraceError('ERR_INTERNAL', `server ${connection.server} left out the facts of ${name}/${split}`);
       }
@@ -87,7 +88,7 @@ export function connect(options: ConnectOptions): Client {
     };
     const onRetry = (event: Omit<ReconnectEvent, 'position'>): void =>
       onReconnect?.({ ...event, position: { epoch: 0, step: 0 } });
-    const failover = { backoff, giveUpMs, onRetry, signal: closed.signal };
+    const failover = { backoff, giveUpMs, onRetry, signal };
     for await (const info of withFailover(connectionsOf(0), failover, ask)) return info;
     throw new MillraceError('ERR_INTERNAL', 'no server answered, and none failed');
   };
@@ -98,9 +99,11 @@ export function connect(options: ConnectOptions): Client {
     facts: StreamFacts,
     signal: AbortSignal,
   ): AsyncGenerator<Batch, void, undefined> {
-    const infos = await Promise.all(complete.sources.map((source) => dataset(source.dataset, source.split)));
+    const infoOf = (source: Pick<SourceOptions, 'dataset' | 'split'>): Promise<DatasetInfo> =>
+      datasetUntil(signal, source.dataset, source.split);
+    const infos = await Promise.all(complete.sources.map(infoOf));
     const { meanOf } = complete;
-    if (meanOf !== undefined) infos[0] = { ...infos[0], mean: (await dataset(meanOf.dataset, meanOf.split)).mean };
+    if (meanOf !== undefined) infos[0] = { ...infos[0], mean: (await infoOf(meanOf)).mean };
     const version = infos.map((info) => info.version).join('+');
     facts.version = version;
     if (begin.version !== undefined && begin.version !== version) {
@@ -144,7 +147,7 @@ export function connect(options: ConnectOptions): Client {
   };
 
   return {
-    dataset,
+    dataset: (name, split) => datasetUntil(closed.signal, name, split),
     stream,
     close() {
       closed.abort(new InterruptedError('the client was closed'));

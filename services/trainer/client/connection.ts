@@ -16,7 +16,8 @@ const UNARY_TIMEOUT_MS = 10_000;
 export interface Connection {
   readonly server: string;
   listDatasets(): Promise<ListDatasetsResponse>;
-  getDataset(dataset: string, split: string): Promise<GetDatasetResponse>;
+  /** Rejects as soon as the signal is aborted. */
+  getDataset(dataset: string, split: string, signal: AbortSignal): Promise<GetDatasetResponse>;
   streamBatches(request: StreamBatchesRequest): ClientReadableStream<BatchFrame>;
   close(): void;
 }
@@ -48,11 +49,15 @@ export function createConnection(server: string, { tls, token }: Pick<ConnectOpt
           error === null ? resolve(response) : reject(error),
         );
       }),
-    getDataset: (dataset, split) =>
+    getDataset: (dataset, split, signal) =>
       new Promise((resolve, reject) => {
-        client.getDataset({ dataset, split }, metadata(), deadline(), (error, response) =>
-          error === null ? resolve(response) : reject(error),
-        );
+        const cancel = (): void => call.cancel();
+        const call = client.getDataset({ dataset, split }, metadata(), deadline(), (error, response) => {
+          signal.removeEventListener('abort', cancel);
+          if (error === null) resolve(response);
+          else reject(error);
+        });
+        signal.addEventListener('abort', cancel, { once: true });
       }),
     streamBatches: (request) => client.streamBatches(request, metadata()),
     close: () => client.close(),

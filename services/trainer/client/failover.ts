@@ -28,6 +28,7 @@ export async function* withFailover<T>(
   let attempt = 0;
   let failingSinceMs: number | undefined;
   for (let index = 0; ; index++) {
+    throwIfStopped(signal);
     const connection = connections[index % connections.length];
     try {
       for await (const item of work(connection)) {

@@ -9,8 +9,11 @@ import type { Transform } from '../../../lib/core/transform.js';
 import type { StreamPosition } from './batch.js';
 import type { StreamState } from './batch-stream.js';
 
+/** The largest number of most of the wire's fields. */
+const MAX_UINT32 = 2 ** 32 - 1;
+
 export interface ConnectOptions {
-  /** Servers as `host:port`, any of which may serve any batch; the first one is tried first. */
+  /** Servers as `host:port`, or `unix:` and a path; any of which may serve any batch; the first one is tried first. */
   readonly servers: readonly string[];
   /** Undefined: no TLS. */
   readonly tls?: TlsOptions | undefined;
@@ -141,6 +144,9 @@ export type CompleteStreamOptions = Required<
 /** Throws UsageError naming the option. */
 export function checkConnectOptions({ servers, tls, token }: ConnectOptions): void {
   if (servers.length === 0) throw new UsageError('servers', 'servers: expected at least one host:port');
+  const odd = servers.find((server) => !/^(unix:.+|(?!https?:).+:\d+)$/.test(server));
+  if (odd !== undefined)
+    throw new UsageError('servers', `servers: expected host:port, or unix: and a path, got "${odd}"`);
   const far = servers.find((server) => !isLoopbackAddress(server));
   if (token !== undefined && tls === undefined && far !== undefined) {
     throw new UsageError('token', `token: it would go to ${far} in the clear; give tls as well`);
@@ -182,16 +188,20 @@ export function completeStreamOptions(options: StreamOptions): CompleteStreamOpt
     smoothing: format === 'index' ? undefined : smoothing,
     signal: options.signal,
   };
-  checkInteger('batchSize', complete.batchSize, 1);
   checkInteger('worldSize', complete.worldSize, 1);
+  checkInteger('batchSize', complete.batchSize, 1, Math.floor(MAX_UINT32 / complete.worldSize));
   checkInteger('rank', complete.rank, 0);
   checkInteger('seed', complete.seed, 0);
   checkInteger('prefetchBytes', complete.prefetchBytes, 0);
   checkInteger('connections', complete.connections, 1);
   checkParts(complete.batchSize, complete.connections, isMixed);
-  checkInteger('from.epoch', complete.from.epoch, 0);
-  checkInteger('from.step', complete.from.step, 0);
-  if (complete.epochs !== undefined) checkInteger('epochs', complete.epochs, 1);
+  checkPosition('from', complete.from);
+  if (options.resumeFrom !== undefined) checkPosition('resumeFrom', options.resumeFrom);
+  if (complete.epochs !== undefined) checkInteger('epochs', complete.epochs, 1, MAX_UINT32 - complete.from.epoch);
+  checkInteger('transform.cropSize', transform.cropSize ?? 0, 0, MAX_UINT32);
+  checkInteger('blocks.blockSamples', complete.blocks?.blockSamples ?? 0, 0, MAX_UINT32);
+  checkInteger('blocks.windowBlocks', complete.blocks?.windowBlocks ?? 0, 0, MAX_UINT32);
+  complete.sources.forEach((source, i) => checkSource(i === 0 ? '' : `mixWith[${i - 1}].`, source));
   if (complete.rank >= complete.worldSize) {
     throw new UsageError('rank', `rank: expected a number below worldSize ${complete.worldSize}, got ${complete.rank}`);
   }
@@ -208,8 +218,22 @@ function checkParts(batchSize: number, connections: number, isMixed: boolean): v
   );
 }
 
-function checkInteger(name: string, value: number, min: number): void {
-  if (!Number.isSafeInteger(value) || value < min) {
-    throw new UsageError(name, `${name}: expected a whole number of at least ${min}, got ${value}`);
-  }
+function checkPosition(name: string, { epoch, step }: StreamPosition): void {
+  checkInteger(`${name}.epoch`, epoch, 0, MAX_UINT32);
+  checkInteger(`${name}.step`, step, 0);
+}
+
+/** What of a split the wire has no numbers for; whether it has such samples is the server's to say. */
+function checkSource(prefix: string, { weight, selection = {} }: SourceOptions): void {
+  const { ids = [], classes = [], classWeights = [] } = selection;
+  if (weight !== undefined) checkInteger(`${prefix}weight`, weight, 1, 2 ** 31);
+  for (const id of ids) checkInteger(`${prefix}selection.ids`, id, 0);
+  for (const label of classes) checkInteger(`${prefix}selection.classes`, label, 0, MAX_UINT32);
+  for (const share of classWeights) checkInteger(`${prefix}selection.classWeights`, share, 1, 2 ** 20);
+}
+
+function checkInteger(name: string, value: number, min: number, max = Number.MAX_SAFE_INTEGER): void {
+  if (Number.isSafeInteger(value) && value >= min && value <= max) return;
+  const range = max === Number.MAX_SAFE_INTEGER ? `of at least ${min}` : `of [${min}, ${max}]`;
+  throw new UsageError(name, `${name}: expected a whole number ${range}, got ${value}`);
 }

@@ -1,6 +1,6 @@
 /** Reading one connection's part of a stream from one server, until it ends or breaks. */
 import { createIdDigest } from '../../../lib/core/id-digest.js';
-import { InterruptedError, MillraceError } from '../../../lib/core/errors.js';
+import { MillraceError } from '../../../lib/core/errors.js';
 import type { BatchFrame } from '../../../protos/gen/millrace/v1/batch.js';
 import type { Batch, StreamPosition } from './batch.js';
 import { createBatchDecoder } from './batch-decoder.js';
@@ -12,8 +12,10 @@ import { wireRequest } from './wire-request.js';
 
 /**
  * Yields the parts of batches from `state.position` on, in this lane's rows of the shared one, and moves it past each part before
- * yielding it, so that whoever reads on after a break gets the next one. `infos` are those of the sources.
- * Throws what the call ended with, ERR_VERIFICATION when a digest does not fit, InterruptedError when the signal is aborted.
+ * yielding it, so that whoever reads on after a break gets the next one. `infos` are those of the sources. A server that has nothing
+ * to send is through: the epochs asked for may end in some without a step, and their last step may be the one before `state.position`.
+ * Throws what the call ended with, also when the signal is aborted, which must not have been before; ERR_VERIFICATION when a digest does
+ * not fit.
  */
 export async function* readStream(
   connection: Connection,
@@ -28,6 +30,7 @@ export async function* readStream(
   if (state.position.epoch >= endEpoch) return;
   const decoder = createBatchDecoder(options, infos[0], (frame) => shared.claim(lane, frame));
   const digest = createIdDigest();
+  let hasCome = false;
   const call = connection.streamBatches(
     wireRequest(
       options,
@@ -39,8 +42,8 @@ export async function* readStream(
   const cancel = (): void => call.cancel();
   signal.addEventListener('abort', cancel, { once: true });
   try {
-    if (signal.aborted) throw new InterruptedError();
     for await (const frame of call as AsyncIterable<BatchFrame>) {
+      hasCome = true;
       const batch = decoder.take(frame);
       if (batch === undefined) continue;
       batch.ids.forEach((id, i) => {
@@ -61,7 +64,7 @@ export async function* readStream(
         : { epoch: batch.epoch, step: batch.step + 1 };
       yield batch;
     }
-    if (state.position.epoch < endEpoch) {
+    if (hasCome && state.position.epoch < endEpoch) {
       throw new MillraceError('ERR_UNAVAILABLE', `server ${connection.server} ended the stream early`, {
         isRetryable: true,
       });

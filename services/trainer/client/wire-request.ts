@@ -11,6 +11,7 @@ import {
   type StreamBatchesRequest,
   type Transform as WireTransform,
 } from '../../../protos/gen/millrace/v1/batch.js';
+import { UsageError } from '../../../lib/core/errors.js';
 import type { Transform } from '../../../lib/core/transform.js';
 import type { StreamPosition } from './batch.js';
 import type { CompleteStreamOptions, SelectionOptions } from './options.js';
@@ -38,10 +39,16 @@ const DTYPE = {
 const LAYOUT = { NHWC: Layout.NHWC, NCHW: Layout.NCHW } as const;
 const CHANNEL_ORDER = { BGR: ChannelOrder.BGR, RGB: ChannelOrder.RGB } as const;
 
+/** Throws UsageError naming the option when it is none of the names, which programs without types may say. */
+function named<Name extends string, Value>(values: Readonly<Record<Name, Value>>, name: Name, option: string): Value {
+  if (Object.hasOwn(values, name)) return values[name];
+  throw new UsageError(option, `${option}: expected one of ${Object.keys(values).join(', ')}, got "${name}"`);
+}
+
 /**
  * What is left of a stream from `position` on, for one of its connections. Rank r of w is parts r·k to r·k + k − 1 of w·k equal
  * ones, so k connections that ask as ranks of a world k times as large bring the same batch. `versions` are those that its sources
- * began with.
+ * began with. Throws UsageError naming the option.
  */
 export function wireRequest(
   options: CompleteStreamOptions,
@@ -72,12 +79,12 @@ export function wireRequest(
     globalBatchSize: options.batchSize * worldSize,
     rank: options.rank * connections + lane,
     worldSize: worldSize * connections,
-    shuffle: SHUFFLE[options.shuffle],
+    shuffle: named(SHUFFLE, options.shuffle, 'shuffle'),
     blockSamples: blocks?.blockSamples ?? 0,
     windowBlocks: blocks?.windowBlocks ?? 0,
     meanDataset: options.meanOf?.dataset ?? '',
     meanSplit: options.meanOf?.split ?? '',
-    endOfEpoch: END_OF_EPOCH[options.endOfEpoch],
+    endOfEpoch: named(END_OF_EPOCH, options.endOfEpoch, 'endOfEpoch'),
     transform: wireTransform(options.transform),
   };
 }
@@ -93,19 +100,19 @@ function wireTransform(transform: Transform): WireTransform {
   return {
     preset: '',
     cropSize: transform.cropSize ?? 0,
-    cropMode: CROP_MODE[transform.cropMode],
+    cropMode: named(CROP_MODE, transform.cropMode, 'transform.cropMode'),
     area: transform.area,
     aspectRatio: transform.aspectRatio,
     mirror: transform.mirror,
     colorJitter: transform.colorJitter,
     lighting: transform.lighting,
-    mean: MEAN_MODE[transform.mean],
+    mean: named(MEAN_MODE, transform.mean, 'transform.mean'),
     meanValues: transform.mean === 'values' ? [...transform.meanValues] : [],
     scale: transform.scale,
     std: [...transform.std],
     mixing: transform.mixing,
-    dtype: DTYPE[transform.dtype],
-    layout: LAYOUT[transform.layout],
-    channelOrder: CHANNEL_ORDER[transform.channelOrder],
+    dtype: named(DTYPE, transform.dtype, 'transform.dtype'),
+    layout: named(LAYOUT, transform.layout, 'transform.layout'),
+    channelOrder: named(CHANNEL_ORDER, transform.channelOrder, 'transform.channelOrder'),
   };
 }

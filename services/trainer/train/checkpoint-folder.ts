@@ -1,7 +1,7 @@
 /** The folder of a run's checkpoints, `step-00000120.safetensors`: the newest few are kept. */
 import { mkdir, readdir, readFile, rm } from 'node:fs/promises';
 import { join } from 'node:path';
-import { codeOf, MillraceError } from '../../../lib/core/errors.js';
+import { messageOf, MillraceError } from '../../../lib/core/errors.js';
 import { sweepTemporaries, toDiskError, writeFileAtomic } from '../../../lib/platform/atomic-file.js';
 import { decodeCheckpoint, encodeCheckpoint, type Checkpoint } from './checkpoint.js';
 
@@ -45,14 +45,14 @@ export async function openCheckpointFolder(folder: string, numKept: number): Pro
   };
 }
 
-/** Throws ERR_NOT_FOUND, or ERR_VERIFICATION when the file is not a whole checkpoint. */
+/** Throws ERR_NOT_FOUND when it cannot be read, ERR_VERIFICATION when the file is not a whole checkpoint. */
 export async function readCheckpoint(path: string): Promise<Checkpoint> {
   let bytes: Buffer;
   try {
     bytes = await readFile(path);
   } catch (error) {
-    if (codeOf(error) !== 'ENOENT') throw error;
-    throw new MillraceError('ERR_NOT_FOUND', `there is no checkpoint ${path}`, { cause: error, context: { path } });
+    const message = `cannot read the checkpoint ${path}: ${messageOf(error)}`;
+    throw new MillraceError('ERR_NOT_FOUND', message, { cause: error, context: { path } });
   }
   return decodeCheckpoint(bytes, path);
 }

@@ -36,6 +36,7 @@ class Lane(threading.Thread):
         self._number = 0
         self._source: FrameSource | None = None
         self._is_cancelled = False
+        self._is_through = False
 
     def cancel(self) -> None:
         """Makes the thread end soon. May be called from any thread, and twice."""
@@ -47,7 +48,7 @@ class Lane(threading.Thread):
     def run(self) -> None:
         """Receives until the end, a cancel, or an error that no other server can mend."""
         try:
-            while not (self._is_cancelled or self._is_at_end()):
+            while not (self._is_cancelled or self._is_through or self._is_at_end()):
                 try:
                     self._read_stream()
                 except Exception as error:
@@ -64,7 +65,8 @@ class Lane(threading.Thread):
             self._source = source = open_frames(connection, channel, request)
             try:
                 if not self._is_cancelled:
-                    self._read_frames(source)
+                    # A server with nothing to send is through: the last epochs may be without a step.
+                    self._is_through = not self._read_frames(source)
             except SharingRefusedError:
                 # Then over the socket.
                 connection.may_share_memory = False
@@ -74,19 +76,22 @@ class Lane(threading.Thread):
                 source.cancel()
                 # A call that is deleted only as the interpreter ends may wait for a lock of gRPC's thread, which has stopped by then.
                 self._source = None
-        if not (self._is_cancelled or self._is_at_end()):
+        if not (self._is_cancelled or self._is_through or self._is_at_end()):
             raise MillraceError(
                 "ERR_UNAVAILABLE", f"server {connection.server} ended the stream early", is_retryable=True
             )
 
-    def _read_frames(self, frames: Iterable[Frame]) -> None:
+    def _read_frames(self, frames: Iterable[Frame]) -> bool:
+        """Whether any came."""
+        has_come = False
         digest = IdDigest()
         part: Part | None = None
         for frame in frames:
+            has_come = True
             if part is None:
                 batch = self._assembly.claim(self._number)
                 if batch is None:
-                    return
+                    return True
                 first_row = self._lane * self._num_rows
                 part = Part(batch, slice(first_row, first_row + self._num_rows), self._position)
             is_whole = part.take(frame)
@@ -97,6 +102,7 @@ class Lane(threading.Thread):
                 if frame.header.is_last_step:
                     digest = IdDigest()
                 part = None
+        return has_come
 
     def _finish(self, frame: Frame, digest: IdDigest) -> None:
         header = frame.header

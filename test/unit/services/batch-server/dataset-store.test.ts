@@ -1,7 +1,8 @@
 import assert from 'node:assert/strict';
-import { renameSync, rmSync } from 'node:fs';
+import { mkdirSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { shardName, splitFolder } from '../../../../lib/platform/root-layout.js';
+import { MANIFEST_FILE, MEAN_FILE, shardName, splitFolder } from '../../../../lib/platform/root-layout.js';
+import { encodeBlobProto } from '../../../../lib/shards/blob-proto.js';
 import { openSplit, type SplitReader } from '../../../../lib/shards/split-reader.js';
 import { createDatasetStore } from '../../../../services/batch-server/dataset-store.js';
 import { fixturePixels, makeSplit } from '../../../fixtures/split.js';
@@ -53,6 +54,35 @@ describe('a dataset store', () => {
     // Its file is gone, so that it can be read no more once it is closed.
     assert.throws(() => check(first.split, 0), { code: 'ERR_VERSION_CHANGED' });
     await store.close();
+  });
+
+  it('lists and opens the other splits when a manifest is damaged', async () => {
+    const store = createDatasetStore(root.path);
+    const damaged = splitFolder(root.path, 'damaged', 'train');
+    mkdirSync(damaged, { recursive: true });
+    writeFileSync(join(damaged, MANIFEST_FILE), '{ "formatVersion": 1, ');
+    assert.deepEqual(
+      (await store.list()).map(({ dataset }) => dataset),
+      ['fixture'],
+    );
+    await assert.rejects(store.acquire('damaged', 'train'), { code: 'ERR_SHARD_CORRUPT' });
+    await (await store.acquire('fixture', 'train')).release();
+    await store.close();
+  });
+
+  it('does not open a split whose mean is of another shape', async () => {
+    const mean = encodeBlobProto({ shape: { ...SHAPE, height: 2 }, data: new Float32Array(2 * 4 * 3) });
+    writeFileSync(join(folder, MEAN_FILE), mean);
+    const store = createDatasetStore(root.path);
+    await assert.rejects(store.acquire('fixture', 'train'), { code: 'ERR_SHARD_CORRUPT', message: /it is 3×2×4, its/ });
+  });
+
+  it('has no split of a name that no folder can have, or at a file', async () => {
+    const store = createDatasetStore(root.path);
+    writeFileSync(splitFolder(root.path, 'notes.txt', ''), 'not a folder');
+    for (const dataset of ['x'.repeat(300), 'notes.txt']) {
+      await assert.rejects(store.acquire(dataset, 'train'), { code: 'ERR_NOT_FOUND' });
+    }
   });
 
   it('opens a split once for all who ask for it, and again after a failure', async () => {

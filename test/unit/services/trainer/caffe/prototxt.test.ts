@@ -110,6 +110,18 @@ describe("Caffe's solver.prototxt", () => {
     { text: 'net: "n" base_lr: 1 lr_policy: "step" gamma: 0.1', message: /lr_policy "step" needs the field stepsize/ },
     { text: 'net: "n" base_lr: 1 regularization_type: "L1"', message: /regularization_type "L1" is not supported/ },
     { text: 'net: "n" base_lr: "a"', message: /base_lr should be a number, not "a"/ },
+    {
+      text: 'net: "n" base_lr: 1\niter_size: 0',
+      message: /^s:2: .* iter_size should be a whole number of at least 1, not "0"/,
+    },
+    {
+      text: 'net: "n" base_lr: 1 max_iter: 1.5',
+      message: /max_iter should be a whole number of at least 0, not "1.5"/,
+    },
+    {
+      text: 'net: "n" base_lr: 1 lr_policy: "step" gamma: 0.1 stepsize: 0',
+      message: /stepsize should be a whole number of at least 1/,
+    },
     { text: 'net: "n" base_lr: 1 base_lr: 2', message: /base_lr is given 2 times/ },
     { text: 'net: "n" base_lr { }', message: /base_lr should be a value, not a message/ },
     { text: 'net: "n" base_lr: 1 max_itr: 2', message: /max_itr is not supported here/ },

@@ -137,11 +137,13 @@ describe('a checkpoint', () => {
   it('that is missing or damaged is named in the error', async () => {
     await assert.rejects(
       readCheckpoint(join(folder.path, 'none')),
-      hasCode('ERR_NOT_FOUND', /there is no checkpoint .*none/),
+      hasCode('ERR_NOT_FOUND', /cannot read the checkpoint .*none: ENOENT/),
     );
+    await assert.rejects(readCheckpoint(folder.path), hasCode('ERR_NOT_FOUND', /EISDIR/));
     const checkpoints = await openCheckpointFolder(join(folder.path, 'damaged'), 2);
     const path = await checkpoints.save(checkpointAt(1));
     await writeFile(path, (await readFile(path)).subarray(0, 1000));
     await assert.rejects(readCheckpoint(path), hasCode('ERR_VERIFICATION', /step-00000001.safetensors is not a whole/));
+    await assert.rejects(openCheckpointFolder(path, 2), hasCode('ERR_DISK', /something else is there/));
   });
 });
