@@ -91,6 +91,12 @@ describe('the program millrace', () => {
       1,
       /ILSVRC2012_img_train.sample.tar/,
     ],
+    [
+      'a URL whose file name cannot be decoded',
+      ['download', 'http://127.0.0.1:9/%zz'],
+      2,
+      /^millrace: <source>: expected a URL whose path ends in a file name, got http:.*%zz\n$/,
+    ],
     ['preparing what was not downloaded', ['prepare', 'imagenette'], 1, /millrace download imagenette/],
     [
       'a root that is a file',
