@@ -39,7 +39,7 @@ export interface CommandDefinition<Schema extends z.ZodObject> {
 }
 
 const commonSchema = z.object({
-  root: z.string().min(1).optional(),
+  root: z.string().min(1, 'expected a folder').optional(),
   json: z.boolean().default(false),
   logLevel: z.enum(LOG_LEVELS).optional(),
 });
