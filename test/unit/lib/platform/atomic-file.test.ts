@@ -12,8 +12,8 @@ describe('the sweep of what killed processes left', () => {
 
   it('takes the temporaries of a process that has ended though its parent never asked, and no other', async function () {
     if (process.platform !== 'linux') this.skip();
-    // The shell turns into a program that knows nothing of the child that it began.
-    const parent = spawn('sh', ['-c', 'true & echo $!; exec sleep 600'], { stdio: ['ignore', 'pipe', 'inherit'] });
+    // The shell turns, before its child ends, into a program that knows nothing of it.
+    const parent = spawn('sh', ['-c', 'sleep 0.3 & echo $!; exec sleep 600'], { stdio: ['ignore', 'pipe', 'inherit'] });
     try {
       const [line] = (await once(parent.stdout, 'data')) as [Buffer];
       const ended = Number(line.toString());
