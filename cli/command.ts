@@ -7,6 +7,7 @@ import { LOG_LEVELS, readEnvironment, type Environment } from '../lib/platform/e
 import { createLogger, type Logger } from '../lib/platform/logger.js';
 import { watchSignals } from '../lib/platform/lifecycle.js';
 import { createReporter, type Reporter } from '../lib/platform/progress.js';
+import { toUnforeseenDiskError } from '../lib/platform/system-error.js';
 import { exitCodeOf } from './exit-codes.js';
 
 /** What a command's action is handed besides its own options. */
@@ -38,7 +39,7 @@ export interface CommandDefinition<Schema extends z.ZodObject> {
 }
 
 const commonSchema = z.object({
-  root: z.string().min(1).optional(),
+  root: z.string().min(1, 'expected a folder').optional(),
   json: z.boolean().default(false),
   logLevel: z.enum(LOG_LEVELS).optional(),
 });
@@ -96,7 +97,8 @@ async function runAction<Schema extends z.ZodObject>(
     reporter.close();
   } catch (thrown) {
     reporter.close();
-    const error = lifecycle.signal.aborted && !(thrown instanceof MillraceError) ? new InterruptedError() : thrown;
+    const isInterrupted = lifecycle.signal.aborted && !(thrown instanceof MillraceError);
+    const error = isInterrupted ? new InterruptedError() : toUnforeseenDiskError(thrown);
     printError(error, json);
     process.exitCode = exitCodeOf(error);
   } finally {

@@ -3,7 +3,7 @@
 import { Command, CommanderError } from 'commander';
 import { EXIT_FAILED, EXIT_UNREAD, EXIT_USAGE } from './exit-codes.js';
 import { printError } from './command.js';
-import { codeOf } from '../lib/core/errors.js';
+import { codeOf, messageOf } from '../lib/core/errors.js';
 import { packageVersion } from '../lib/platform/package-root.js';
 
 /** In the order of the help. Only the one that is asked for is loaded: all of them together take half a second. */
@@ -27,8 +27,10 @@ const COMMANDS: Readonly<Record<string, () => Promise<(program: Command) => void
 
 for (const stream of [process.stdout, process.stderr]) {
   stream.on('error', (error) => {
-    if (codeOf(error) !== 'EPIPE') throw error;
-    process.exit(EXIT_UNREAD);
+    if (codeOf(error) === 'EPIPE') process.exit(EXIT_UNREAD);
+    // Where nothing can be printed, this is not seen either: the code tells.
+    if (stream === process.stdout) process.stderr.write(`millrace: cannot print: ${messageOf(error)}\n`);
+    process.exit(EXIT_FAILED);
   });
 }
 

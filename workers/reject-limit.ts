@@ -30,11 +30,15 @@ export class RejectCounter {
     this.rejected.set(rejected.key, rejected);
     const count = this.rejected.size;
     if (count <= this.limit && count < this.numRecords) return;
+    const [what, orElse] =
+      count > this.limit
+        ? [`more than --max-rejected allows (${this.limit})`, ', or raise --max-rejected']
+        : ['so that nothing is left', ''];
     const shown = [...this.rejected.values()].slice(0, NUM_SHOWN).map(({ key, reason }) => `  ${key}: ${reason}`);
     throw new MillraceError(
       'ERR_TOO_MANY_REJECTED',
-      `${count} of ${this.numRecords} images cannot be used, more than --max-rejected allows (${this.limit}):\n${shown.join('\n')}\n` +
-        'check the archive and the label list, or raise --max-rejected',
+      `${count} of ${this.numRecords} images cannot be used, ${what}:\n${shown.join('\n')}\n` +
+        `check the archive and the label list${orElse}`,
       { context: { rejected: count, limit: this.limit, records: this.numRecords } },
     );
   }

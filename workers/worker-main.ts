@@ -5,6 +5,7 @@
 import { messageOf, MillraceError } from '../lib/core/errors.js';
 import { findTurbojpeg } from '../lib/pixels/turbojpeg.js';
 import { endWithParent } from '../lib/platform/parent-death.js';
+import { toUnforeseenDiskError } from '../lib/platform/system-error.js';
 import { convertShard } from './convert-shard.js';
 import type { WorkerMessage, WorkerOrder } from './task.js';
 
@@ -45,7 +46,8 @@ async function answer({ task, attempt }: WorkerOrder): Promise<void> {
     };
     const { turbojpeg } = findTurbojpeg(library);
     await say({ kind: 'done', shard: await convertShard(task, attempt, turbojpeg, observer, controller.signal) });
-  } catch (error) {
+  } catch (thrown) {
+    const error = toUnforeseenDiskError(thrown);
     const isKnown = error instanceof MillraceError;
     const message = !isKnown && error instanceof Error ? String(error.stack) : messageOf(error);
     await say({

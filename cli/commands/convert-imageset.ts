@@ -2,7 +2,7 @@ import type { Command } from 'commander';
 import { randomInt } from 'node:crypto';
 import { readFile } from 'node:fs/promises';
 import { z } from 'zod';
-import { codeOf, MillraceError, UsageError } from '../../lib/core/errors.js';
+import { messageOf, MillraceError, UsageError } from '../../lib/core/errors.js';
 import { parseList, type ListEntry } from '../../lib/core/image-list.js';
 import { createPermutation } from '../../lib/core/permutation.js';
 import { BACKENDS, convertImageset } from '../../workers/convert-imageset.js';
@@ -95,8 +95,8 @@ async function readListFile(path: string): Promise<ListEntry[]> {
   try {
     return parseList(await readFile(path, 'utf8'));
   } catch (error) {
-    if (codeOf(error) !== 'ENOENT') throw error;
-    throw new MillraceError('ERR_NOT_FOUND', `<listfile>: ${path} is not there`, { cause: error, context: { path } });
+    const message = `<listfile>: cannot read ${path}: ${messageOf(error)}`;
+    throw new MillraceError('ERR_NOT_FOUND', message, { cause: error, context: { path } });
   }
 }
 

@@ -15,7 +15,7 @@ import {
 } from '../../services/downloader/download-dataset.js';
 import { proofText } from '../../services/downloader/expected-digest.js';
 import { createRateLimit } from '../../services/downloader/rate-limit.js';
-import { displayUrl } from '../../services/downloader/source-url.js';
+import { displayUrl, fileNameOf } from '../../services/downloader/source-url.js';
 import { addConnectFlags, connectSchema, readConnectFlags } from '../connect-flags.js';
 import { defineCommand, flagName, integerFlag, type CommandContext } from '../command.js';
 import { rateFlag } from './rate-flag.js';
@@ -168,8 +168,7 @@ function credentialsOf(options: Options, archives: readonly Archive[]) {
 }
 
 function archiveOfUrl(url: string, digests: Pick<Options, 'md5' | 'sha256'>): Archive {
-  const file = URL.canParse(url) ? decodeURIComponent(new URL(url).pathname.split('/').at(-1) ?? '') : '';
-  const parsed = datasetSchema.shape.archives.safeParse([{ file, urls: [url], ...digests }]);
+  const parsed = datasetSchema.shape.archives.safeParse([{ file: fileNameOf(url), urls: [url], ...digests }]);
   if (parsed.success) return parsed.data[0];
   const shown = URL.canParse(url) ? displayUrl(url) : 'none';
   throw new UsageError('<source>', `<source>: expected a URL whose path ends in a file name, got ${shown}`);

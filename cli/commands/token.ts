@@ -1,7 +1,7 @@
 import type { Command } from 'commander';
 import { appendFile } from 'node:fs/promises';
 import { z } from 'zod';
-import { toDiskError } from '../../lib/platform/atomic-file.js';
+import { toDiskError } from '../../lib/platform/system-error.js';
 import { createToken, isTokenName } from '../../lib/rpc/token-file.js';
 import { defineCommand, integerFlag } from '../command.js';
 

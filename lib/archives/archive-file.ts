@@ -16,6 +16,12 @@ export interface MemberStretch {
   readonly size: number;
 }
 
+/** A member that is another name for an earlier one. */
+export interface MemberLink {
+  readonly name: string;
+  readonly linkOf: string;
+}
+
 export interface IndexOptions {
   readonly signal?: AbortSignal | undefined;
   /** Bytes of the archive gone through, and in all. */
@@ -26,12 +32,12 @@ export interface IndexOptions {
 const MEMBERS_PER_TURN = 4096;
 
 /**
- * Builds an index of what `scan` yields; of members with the same name the last counts. Throws what `scan` does, and
+ * Builds an index of what `scan` yields; of members with the same name the last counts, and a link to none is left out. Throws what `scan` does, and
  * InterruptedError when the signal is aborted.
  */
 export async function indexMembers(
   path: string,
-  scan: (file: ArchiveFile, totalBytes: number) => Iterable<MemberStretch>,
+  scan: (file: ArchiveFile, totalBytes: number) => Iterable<MemberStretch | MemberLink>,
   options: IndexOptions,
 ): Promise<MemberIndex> {
   const descriptor = openSync(path, 'r');
@@ -39,10 +45,17 @@ export async function indexMembers(
     const totalBytes = fstatSync(descriptor).size;
     const index = new MemberIndex();
     let numSeen = 0;
-    for (const { name, offset, size } of scan({ path, descriptor }, totalBytes)) {
-      index.set(name, offset, size);
+    let doneBytes = 0;
+    for (const member of scan({ path, descriptor }, totalBytes)) {
+      if ('linkOf' in member) {
+        const linked = index.find(member.linkOf);
+        if (linked !== undefined) index.set(member.name, index.offset(linked), index.size(linked));
+      } else {
+        index.set(member.name, member.offset, member.size);
+        doneBytes = member.offset;
+      }
       if (++numSeen % MEMBERS_PER_TURN === 0) {
-        options.onProgress?.(offset, totalBytes);
+        options.onProgress?.(doneBytes, totalBytes);
         await new Promise(setImmediate);
         throwIfAborted(options.signal);
       }

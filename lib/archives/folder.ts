@@ -15,7 +15,7 @@ interface FolderFile {
 /**
  * The files below a folder, in the order of their names, with `/` between folders. A file's offset is when it was changed, in
  * milliseconds: nothing is read by it, but what was made of another content is known by it. Links to files are followed, links
- * to folders are not.
+ * to folders are not. A file that cannot be looked at, as one whose name is no UTF-8, is there all the same: reading it tells why not.
  * Throws ERR_NOT_FOUND when there is no such folder, InterruptedError.
  */
 export async function indexFolder(path: string, { signal }: IndexOptions = {}): Promise<MemberIndex> {
@@ -29,6 +29,7 @@ export async function indexFolder(path: string, { signal }: IndexOptions = {}): 
       else if (entry.isFile() || entry.isSymbolicLink()) {
         const found = await statIfFile(join(path, name));
         if (found !== undefined) files.push({ name, ...found });
+        else if (entry.isFile()) files.push({ name, size: 0, modifiedMs: 0 });
       }
     }
   }
@@ -76,7 +77,7 @@ async function openFolder(path: string) {
   }
 }
 
-/** Undefined for a link that leads nowhere or to a folder. */
+/** Undefined for a link that leads nowhere or to a folder, and for what cannot be looked at. */
 async function statIfFile(path: string): Promise<Omit<FolderFile, 'name'> | undefined> {
   try {
     const found = await stat(path);

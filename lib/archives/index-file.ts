@@ -13,7 +13,7 @@ const indexKeySchema = z.strictObject({
 });
 
 const headSchema = z.strictObject({
-  formatVersion: z.literal(3),
+  formatVersion: z.literal(4),
   key: indexKeySchema,
   /** Length of the file that the offsets are of: the archive's own, or that of what was in it when it is gzipped. */
   membersBytes: z.int().min(0),
@@ -32,7 +32,7 @@ export interface IndexFile {
 export async function writeIndexFile(path: string, { key, membersBytes, index }: IndexFile): Promise<void> {
   const { names, nameEnds, offsets, sizes } = index.pack();
   const head: z.infer<typeof headSchema> = {
-    formatVersion: 3,
+    formatVersion: 4,
     key,
     membersBytes,
     numMembers: index.numMembers,

@@ -2,10 +2,14 @@
  * One header block of a tar archive: ustar (POSIX.1-1988), with GNU's base-256 numbers; and the body of a PAX extended header
  * (POSIX.1-2001). Fields are read where GNU tar's "Basic Tar Format" page puts them.
  */
+import { textOfBytes } from './member-name.js';
+
 export const BLOCK_BYTES = 512;
 
 export interface TarHeader {
   readonly name: string;
+  /** What a link leads to; empty for anything else. */
+  readonly linkName: string;
   /** Bytes of body; not yet checked against anything. NaN when the field is not a number. */
   readonly size: number;
   /** The type flag: `0` for a file (also for the old NUL), `5` for a folder, `L`, `x`, … */
@@ -32,7 +36,12 @@ export function parseTarHeader(block: Buffer): TarHeader | undefined {
   const name = prefix === '' ? shortName : `${prefix}/${shortName}`;
   // Before POSIX, a folder was a file whose name ends in a slash.
   const isOldFolder = type === '0' && name.endsWith('/');
-  return { name, size: numberOf(block, SIZE_FIELD.begin, SIZE_FIELD.end), type: isOldFolder ? '5' : type };
+  return {
+    name,
+    linkName: textOf(block, 157, 257),
+    size: numberOf(block, SIZE_FIELD.begin, SIZE_FIELD.end),
+    type: isOldFolder ? '5' : type,
+  };
 }
 
 /** The `<length> <key>=<value>\n` records of a PAX header's body; undefined when they are malformed. */
@@ -44,10 +53,10 @@ export function parsePax(body: Buffer): Map<string, string> | undefined {
     const length = space < 0 ? Number.NaN : Number(body.toString('latin1', position, space));
     const end = position + length;
     if (!Number.isInteger(length) || end <= space || end > body.length) return undefined;
-    const record = body.toString('utf8', space + 1, end - 1);
+    const record = body.subarray(space + 1, end - 1);
     const equals = record.indexOf('=');
     if (equals < 0) return undefined;
-    records.set(record.slice(0, equals), record.slice(equals + 1));
+    records.set(textOfBytes(record.subarray(0, equals)), textOfBytes(record.subarray(equals + 1)));
     position = end;
   }
   return records;
@@ -56,7 +65,7 @@ export function parsePax(body: Buffer): Map<string, string> | undefined {
 /** The text of a field or body, up to its first NUL. */
 export function textOf(bytes: Buffer, begin = 0, end = bytes.length): string {
   const nul = bytes.indexOf(0, begin);
-  return bytes.toString('utf8', begin, nul < 0 || nul > end ? end : nul);
+  return textOfBytes(bytes.subarray(begin, nul < 0 || nul > end ? end : nul));
 }
 
 /** Octal digits; or, when the first bit is set, a big-endian number (GNU's, for what octal cannot hold). NaN for anything else. */

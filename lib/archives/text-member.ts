@@ -2,20 +2,20 @@
 import { readFile, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { MillraceError } from '../core/errors.js';
-import { safeName } from './member-name.js';
+import { safeName, textOfBytes } from './member-name.js';
 
 /**
- * The UTF-8 text of the file at `path`, or of its `member` when one is named.
+ * The text, as {@link textOfBytes} has it, of the file at `path`, or of its `member` when one is named.
  * Throws the system's ENOENT when there is no such file, ERR_NOT_FOUND when it has no such member, ERR_ARCHIVE_CORRUPT when it
  * cannot be read.
  */
 export async function readText(path: string, member?: string): Promise<string> {
-  if (member === undefined) return readFile(path, 'utf8');
+  if (member === undefined) return plainText(await readFile(path));
   if ((await stat(path)).isDirectory()) return readTextOfFolder(path, member);
   // Loaded only then: most label lists are files of their own.
   const { membersOf } = await import('./members.js');
   for await (const { name, read } of membersOf(path)) {
-    if (name === member) return (await read()).toString('utf8');
+    if (name === member) return plainText(await read());
   }
   throw noSuchMember(path, member);
 }
@@ -24,10 +24,15 @@ async function readTextOfFolder(path: string, member: string): Promise<string> {
   const name = safeName(member);
   if (name === undefined) throw noSuchMember(path, member);
   try {
-    return await readFile(join(path, name), 'utf8');
+    return plainText(await readFile(join(path, name)));
   } catch (error) {
     throw noSuchMember(path, member, error);
   }
+}
+
+/** Without the mark that some editors begin UTF-8 with. */
+function plainText(bytes: Uint8Array): string {
+  return textOfBytes(bytes).replace(/^\ufeff/, '');
 }
 
 function noSuchMember(path: string, member: string, cause?: unknown): MillraceError {

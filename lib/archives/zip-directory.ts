@@ -4,6 +4,7 @@
  */
 import { readStretch, type ArchiveFile } from './archive-file.js';
 import { archiveCorrupt, archiveUnsupported } from './corrupt.js';
+import { textOfBytes } from './member-name.js';
 
 export interface ZipEntry {
   /** As it stands in the directory. Ends in a slash for a folder. */
@@ -120,7 +121,7 @@ function* entriesOf(file: ArchiveFile, { begin, bytes, numEntries }: Extent): Ge
     const fileType = directory.readUInt16LE(at + 40) & FILE_TYPE_MASK;
     yield {
       ...sizes,
-      name: directory.toString('utf8', nameBegin, nameEnd),
+      name: textOfBytes(directory.subarray(nameBegin, nameEnd)),
       nameBytes,
       isSymbolicLink: isUnix && fileType === FILE_TYPE_LINK,
       isEncrypted: (directory.readUInt16LE(at + 8) & FLAG_ENCRYPTED) !== 0,

@@ -9,6 +9,14 @@ const name = z
   .string()
   .regex(/^[A-Za-z0-9][A-Za-z0-9._-]*$/, 'expected letters, digits, ".", "_" or "-", beginning with a letter or digit');
 
+/** `<file>.part`, its lock and its proof lie beside it: none of them may be another archive, and their names must fit, too. */
+const fileName = name
+  .max(200, 'expected at most 200 characters')
+  .regex(
+    /^(?!.*\.(part(\.json|\.live)?|lock|index|verified\.json|corrupt-\d+)$)/,
+    'expected another ending: .part, .lock, .index, .verified.json and .corrupt-1 are of files that are kept beside an archive',
+  );
+
 function hexDigest(numDigits: number) {
   return z
     .string()
@@ -17,7 +25,7 @@ function hexDigest(numDigits: number) {
 }
 
 const archiveSchema = z.strictObject({
-  file: name.describe('Name of the file under <root>/archives; of a folder, any name.'),
+  file: fileName.describe('Name of the file under <root>/archives; of a folder, any name.'),
   urls: z
     .array(z.url({ protocol: /^(https?|file)$/, error: 'expected an http(s) or file URL' }))
     .default([])

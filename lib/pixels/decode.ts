@@ -5,7 +5,9 @@
  * - the orientation in a JPEG's or PNG's EXIF is applied, as by OpenCV 3.1 and later (Caffe's of 2014 did not); other formats'
  *   is not; or no orientation is applied, if the policy says so;
  * - CMYK and YCCK JPEGs become RGB by OpenCV's own formula, not through a colour profile;
- * - a JPEG that is cut short is readable: the missing part is grey; or not, if the policy says so. A PNG that is cut short is not.
+ * - a JPEG that is cut short is readable: the missing part is grey; or not, if the policy says so. Others that are cut short or
+ *   damaged are not;
+ * - only photographs' formats are read: no drawings, which are programs of a kind.
  */
 import type { Metadata, Sharp } from 'sharp';
 import { messageOf, MillraceError } from '../core/errors.js';
@@ -17,19 +19,24 @@ export interface DecodedFile extends DecodedImage {
   readonly isGrey: boolean;
 }
 
+/** As sharp names them; `heif` is AVIF. */
+const FORMATS: ReadonlySet<string> = new Set(['jpeg', 'png', 'webp', 'gif', 'tiff', 'heif']);
+
 /** Decodes one image file, told by its content, not its name. Throws ERR_IMAGE_UNREADABLE with the decoder's reason. */
 export async function decodeImage(file: Uint8Array, { exif, truncated }: DecodePolicy = {}): Promise<DecodedFile> {
   try {
-    const failOn = truncated === 'reject' || isPng(file) ? 'truncated' : 'none';
+    const failOn = !isJpeg(file) ? 'error' : truncated === 'reject' ? 'truncated' : 'none';
     const image = sharp()(file, { ignoreIcc: true, failOn, limitInputPixels: MAX_PIXELS });
     const metadata = await image.metadata();
+    if (!FORMATS.has(metadata.format)) throw new Error(`unsupported image format ${metadata.format}`);
     const isTurned = exif !== 'ignore' && (metadata.format === 'jpeg' || metadata.format === 'png');
     if (isTurned) image.autoOrient();
     const decoded = metadata.space === 'cmyk' ? await decodeCmyk(image) : await decodeRgb(image, metadata);
     return { ...decoded, isGrey: metadata.channels < 3 };
   } catch (error) {
-    // libvips repeats itself over several lines; the first names the cause.
-    throw new MillraceError('ERR_IMAGE_UNREADABLE', messageOf(error).split('\n')[0].trim(), { cause: error });
+    // libvips repeats itself over several lines; the first names the cause, if there is a word of it.
+    const reason = messageOf(error).split('\n')[0].trim().replace(/:$/, '');
+    throw new MillraceError('ERR_IMAGE_UNREADABLE', reason, { cause: error });
   }
 }
 
@@ -57,6 +64,6 @@ async function decodeCmyk(image: Sharp): Promise<DecodedImage> {
   return { width: info.width, height: info.height, data };
 }
 
-function isPng(file: Uint8Array): boolean {
-  return file[0] === 0x89 && file[1] === 0x50 && file[2] === 0x4e && file[3] === 0x47;
+function isJpeg(file: Uint8Array): boolean {
+  return file[0] === 0xff && file[1] === 0xd8 && file[2] === 0xff;
 }

@@ -5,7 +5,8 @@ import { randomUUID } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import { open, readdir, rename, rm } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
-import { codeOf, messageOf, MillraceError } from '../core/errors.js';
+import { codeOf } from '../core/errors.js';
+import { toDiskError } from './system-error.js';
 
 /** A name beside `path` that no other process uses: `.<name>.<pid>.<uuid>.tmp`. */
 export function temporaryPathFor(path: string): string {
@@ -25,7 +26,7 @@ export async function writeFileAtomic(path: string, content: string | Uint8Array
     }
     await commitRename(temporary, path);
   } catch (error) {
-    await rm(temporary, { force: true });
+    await rm(temporary, { force: true }).catch(() => undefined);
     throw toDiskError(error, path);
   }
 }
@@ -76,26 +77,4 @@ export function isProcessAlive(pid: number): boolean {
     // No Linux; or it has ended in between, which the next one who asks will see.
     return true;
   }
-}
-
-/** Turns "no room", "no permission", "no such folder" and the like into ERR_DISK that names the path; anything else is returned as it is. */
-export function toDiskError(error: unknown, path: string): unknown {
-  const hints: Partial<Record<string, string>> = {
-    ENOSPC: 'the disk is full; free some room and run the same command again, it goes on where it stopped',
-    EDQUOT: 'the disk quota is used up; free some room and run the same command again',
-    EACCES: 'no permission to write there; change the permissions or choose another --root',
-    EPERM: 'not permitted to write there; change the permissions or choose another --root',
-    EROFS: 'the file system is read-only; choose another --root',
-    ENOENT: 'the folder that it belongs into is not there; make it, or choose another place',
-    ENOTDIR: 'a file is where a folder should be; move it away, or choose another place',
-    EEXIST: 'something else is there; move it away, or choose another place',
-    EISDIR: 'a folder is there; move it away, or choose another place',
-  };
-  const code = codeOf(error) ?? '';
-  const hint = hints[code];
-  if (hint === undefined) return error;
-  return new MillraceError('ERR_DISK', `cannot write ${path}: ${hint} (${messageOf(error)})`, {
-    cause: error,
-    context: { path, reason: code },
-  });
 }

@@ -3,13 +3,15 @@
  * keeps two processes from doing the same work, and says who does it.
  */
 import { randomUUID } from 'node:crypto';
-import { link, mkdir, readFile, rename, rm, stat, utimes, writeFile } from 'node:fs/promises';
+import { link, readFile, rename, rm, stat, utimes, writeFile } from 'node:fs/promises';
 import { hostname } from 'node:os';
 import { dirname } from 'node:path';
 import { z } from 'zod';
 import { codeOf, MillraceError, throwIfAborted } from '../core/errors.js';
 import { isProcessAlive, temporaryPathFor } from './atomic-file.js';
 import { sleep } from './lifecycle.js';
+import { makeFolder } from './make-folder.js';
+import { toDiskError } from './system-error.js';
 
 const HEARTBEAT_MS = 5_000;
 /** A lock of another machine whose heartbeat is older than this is taken over. */
@@ -37,10 +39,10 @@ const ownIds = new Set<string>();
 
 /**
  * Takes the lock file at `path`, making its folder if need be. The lock of a process that is gone is taken over.
- * Throws ERR_LOCKED, naming the holder, when another process holds it and `wait` is not set.
+ * Throws ERR_LOCKED, naming the holder, when another process holds it and `wait` is not set; ERR_DISK.
  */
 export async function acquireLock(path: string, options: LockOptions = {}): Promise<Lock> {
-  await mkdir(dirname(path), { recursive: true });
+  await makeFolder(dirname(path));
   const owner: Owner = { id: randomUUID(), pid: process.pid, host: hostname(), since: new Date().toISOString() };
   let hasAnnounced = false;
   while (true) {
@@ -67,15 +69,15 @@ export async function acquireLock(path: string, options: LockOptions = {}): Prom
 /** Makes the file with its content in one step, so that a lock is never seen without its owner. */
 async function tryCreate(path: string, owner: Owner): Promise<boolean> {
   const temporary = temporaryPathFor(path);
-  await writeFile(temporary, JSON.stringify(owner));
   ownIds.add(owner.id);
   try {
+    await writeFile(temporary, JSON.stringify(owner));
     await link(temporary, path);
     return true;
   } catch (error) {
     ownIds.delete(owner.id);
     if (codeOf(error) === 'EEXIST') return false;
-    throw error;
+    throw toDiskError(error, path);
   } finally {
     await rm(temporary, { force: true });
   }

@@ -3,8 +3,8 @@
  * `lmdb` writes v2, so the format is proved before anything is written.
  */
 import { mkdtempSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { getSystemErrorName } from 'node:util';
 import { open, type RootDatabase } from 'lmdb';
 import { messageOf, MillraceError } from '../core/errors.js';
 import { DATA_FILE, openLmdbFile } from './lmdb-file.js';
@@ -26,19 +26,34 @@ const BINARY = {
  * Makes a new environment in an existing, empty folder. Nothing is flushed until the caller syncs the closed file: a folder
  * that is renamed into place only then needs no earlier flush.
  *
+ * Throws ERR_LMDB_FORMAT, and the system's errors as {@link withSystemName} has them.
+ *
  * @param mapSizeBytes most that the file can grow to; address space only. Data format v1 does not grow it by itself.
  */
 export function createEnvironment(folder: string, mapSizeBytes: number): Environment {
-  proveFormat();
+  proveFormat(folder);
   return open<Buffer, Buffer>({ ...BINARY, path: folder, mapSize: mapSizeBytes, noSync: true });
+}
+
+/**
+ * An error of LMDB's under the name that Node has for it: LMDB tells the system's number. It says EIO of a write of which the disk
+ * took only a part, as a full one does. Anything else is returned as it is.
+ */
+export function withSystemName(error: unknown): unknown {
+  const number = (error as { readonly code?: unknown } | undefined)?.code;
+  if (typeof number !== 'number' || number <= 0) return error;
+  return Object.assign(new Error(messageOf(error), { cause: error }), { code: getSystemErrorName(-number) });
 }
 
 let isProved = false;
 
-/** Throws ERR_LMDB_FORMAT, saying how to rebuild, when the native library writes anything but v1. Done once a process. */
-function proveFormat(): void {
+/**
+ * Throws ERR_LMDB_FORMAT, saying how to rebuild, when the native library writes anything but v1. Done once a process, in a folder
+ * of its own where the environment will be: what can be written there need not be possible elsewhere.
+ */
+function proveFormat(folder: string): void {
   if (isProved) return;
-  const scratch = mkdtempSync(join(tmpdir(), 'millrace-lmdb-'));
+  const scratch = mkdtempSync(join(folder, 'proof-'));
   try {
     const environment = open<Buffer, Buffer>({ ...BINARY, path: scratch, mapSize: 1 << 20, noSync: true });
     environment.putSync(Buffer.from('key'), Buffer.from('value'));

@@ -6,8 +6,9 @@ import { createHash, type Hash } from 'node:crypto';
 import { mkdir, open, rm, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { codeOf, MillraceError } from '../core/errors.js';
-import { commitRename, syncFolder, temporaryPathFor, toDiskError, writeFileAtomic } from '../platform/atomic-file.js';
-import { createEnvironment, LOCK_FILE, type Environment } from './lmdb-environment.js';
+import { commitRename, syncFolder, temporaryPathFor, writeFileAtomic } from '../platform/atomic-file.js';
+import { toDiskError } from '../platform/system-error.js';
+import { createEnvironment, LOCK_FILE, withSystemName, type Environment } from './lmdb-environment.js';
 import { DATA_FILE } from './lmdb-file.js';
 
 /** The facts of a finished shard. */
@@ -46,7 +47,7 @@ const PAGE_BYTES = 4096;
 const MAX_COMMIT_TRIES = 5;
 
 /**
- * Begins a shard that will stand at `folder`.
+ * Begins a shard that will stand at `folder`. Throws ERR_DISK when nothing can be written there.
  *
  * @param maxRecords most records that will be added
  * @param maxRecordBytes most bytes of one value; both decide how far the file may grow
@@ -57,11 +58,16 @@ export async function createShardWriter(
   maxRecordBytes: number,
 ): Promise<ShardWriter> {
   const temporary = temporaryPathFor(folder);
-  await mkdir(temporary, { recursive: true });
   // A value of its own pages (16 bytes of header) each, a share of a leaf page for its key, and room for the tree.
   const pagesPerRecord = Math.ceil((maxRecordBytes + 16) / PAGE_BYTES) + 1;
-  const environment = createEnvironment(temporary, (maxRecords * pagesPerRecord + 1024) * PAGE_BYTES);
-  return new LmdbShardWriter(folder, temporary, environment);
+  try {
+    await mkdir(temporary, { recursive: true });
+    const environment = createEnvironment(temporary, (maxRecords * pagesPerRecord + 1024) * PAGE_BYTES);
+    return new LmdbShardWriter(folder, temporary, environment);
+  } catch (error) {
+    await rm(temporary, { recursive: true, force: true }).catch(() => undefined);
+    throw toDiskError(withSystemName(error), folder);
+  }
 }
 
 /** A record that no transaction has written yet: its value is a stretch of the staged bytes. */
@@ -167,7 +173,7 @@ class LmdbShardWriter implements ShardWriter {
         }
       });
     } catch (error) {
-      throw toDiskError(error, this.folder);
+      throw toDiskError(withSystemName(error), this.folder);
     }
     this.unflushedBytes += this.stagedBytes;
     this.staged.length = 0;
@@ -185,10 +191,13 @@ class LmdbShardWriter implements ShardWriter {
   }
 }
 
+/** Throws ERR_DISK: many disks that are reached over a network only say now that they are full. */
 async function flush(path: string): Promise<void> {
   const file = await open(path, 'r+');
   try {
     await file.sync();
+  } catch (error) {
+    throw toDiskError(error, path);
   } finally {
     await file.close();
   }

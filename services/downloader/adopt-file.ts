@@ -3,7 +3,8 @@ import { copyFile, link, open, rm, stat } from 'node:fs/promises';
 import { fileURLToPath } from 'node:url';
 import type { Archive } from '../../lib/catalog/dataset-schema.js';
 import { codeOf, messageOf, MillraceError } from '../../lib/core/errors.js';
-import { commitRename, temporaryPathFor, toDiskError } from '../../lib/platform/atomic-file.js';
+import { commitRename, temporaryPathFor } from '../../lib/platform/atomic-file.js';
+import { toDiskError } from '../../lib/platform/system-error.js';
 import { digestFile, type FileDigest } from '../../lib/platform/known-digest.js';
 import { digestNamesOf, digestProblem, verificationError } from './expected-digest.js';
 

@@ -1,7 +1,7 @@
 /** Files that were found wrong: kept aside under numbered names, and compared with the right one when that has come. */
 import { open, rename, stat, type FileHandle } from 'node:fs/promises';
 import { codeOf, throwIfAborted } from '../../lib/core/errors.js';
-import { toDiskError } from '../../lib/platform/atomic-file.js';
+import { toDiskError } from '../../lib/platform/system-error.js';
 import { forgetDigest } from '../../lib/platform/known-digest.js';
 import { ByteRanges, type ByteRange } from './byte-ranges.js';
 

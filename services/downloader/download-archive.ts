@@ -1,9 +1,8 @@
 /** One archive to its place: what is there already, else a local file, else the web; one process at a time. */
-import { mkdir, readdir, rm, stat } from 'node:fs/promises';
+import { readdir, rm, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Archive } from '../../lib/catalog/dataset-schema.js';
-import { codeOf, MillraceError } from '../../lib/core/errors.js';
-import { toDiskError } from '../../lib/platform/atomic-file.js';
+import { MillraceError } from '../../lib/core/errors.js';
 import { digestFile, recallDigest, rememberDigest, type FileDigest } from '../../lib/platform/known-digest.js';
 import { acquireLock } from '../../lib/platform/lock-file.js';
 import { formatBytes, type Reporter } from '../../lib/platform/progress.js';
@@ -54,15 +53,11 @@ export async function downloadArchive(archive: Archive, context: ArchiveContext)
   const target = archivePath(root, archive.file);
   const tally: TransferTally = { bytesFetched: 0, resumedAt: [] };
 
-  await makeFolder(archivesFolder(root));
-  const lockPath = `${target}.lock`;
-  const lock = await acquireLock(lockPath, {
+  const lock = await acquireLock(`${target}.lock`, {
     wait,
     ...(signal !== undefined && { signal }),
     onWait: (holder) =>
       reporter.event('waiting', `${archive.file}: waiting for ${holder}`, { file: archive.file, holder }),
-  }).catch((error: unknown) => {
-    throw toDiskError(error, lockPath);
   });
   try {
     await sweepLeftovers(root, archive.file);
@@ -85,18 +80,6 @@ export async function downloadArchive(archive: Archive, context: ArchiveContext)
     };
   } finally {
     await lock.release();
-  }
-}
-
-async function makeFolder(folder: string): Promise<void> {
-  try {
-    // Not at once with its parents: Node then says ENOENT of a file system that is read-only.
-    await mkdir(folder).catch((error: unknown) => {
-      if (codeOf(error) !== 'ENOENT') throw error;
-      return mkdir(folder, { recursive: true });
-    });
-  } catch (error) {
-    if (codeOf(error) !== 'EEXIST') throw toDiskError(error, folder);
   }
 }
 

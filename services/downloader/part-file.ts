@@ -4,7 +4,7 @@
  */
 import { constants } from 'node:fs';
 import { open, stat, type FileHandle } from 'node:fs/promises';
-import { toDiskError } from '../../lib/platform/atomic-file.js';
+import { toDiskError } from '../../lib/platform/system-error.js';
 import type { DigestName, FileDigest } from '../../lib/platform/known-digest.js';
 import { ByteRanges } from './byte-ranges.js';
 import { DigestFollower, type HashState } from './digest-follower.js';

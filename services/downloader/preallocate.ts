@@ -3,7 +3,7 @@ import { execFile } from 'node:child_process';
 import { open } from 'node:fs/promises';
 import { promisify } from 'node:util';
 import { messageOf } from '../../lib/core/errors.js';
-import { toDiskError } from '../../lib/platform/atomic-file.js';
+import { toDiskError } from '../../lib/platform/system-error.js';
 
 const run = promisify(execFile);
 

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdirSync, writeFileSync } from 'node:fs';
+import { closeSync, existsSync, mkdirSync, openSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { lastJsonLine, MAIN, millrace, startMillrace } from '../fixtures/cli.js';
 import { makeSplit } from '../fixtures/split.js';
@@ -48,6 +48,18 @@ describe('the program millrace', () => {
     assert.deepEqual({ code, stderr }, { code: 141, stderr: '' });
   });
 
+  it('ends with 1 and a line of its own when what it says cannot be written down', async function () {
+    if (!existsSync('/dev/full')) this.skip();
+    const full = openSync('/dev/full', 'w');
+    const child = spawn(process.execPath, [MAIN, 'catalog', 'ilsvrc2012'], { stdio: ['ignore', full, 'pipe'] });
+    closeSync(full);
+    let stderr = '';
+    child.stderr?.on('data', (chunk: Buffer) => (stderr += chunk.toString()));
+    const [code] = (await once(child, 'close')) as [number | null];
+    assert.equal(code, 1);
+    assert.match(stderr, /^millrace: cannot print: ENOSPC[^\n]*\n$/);
+  });
+
   for (const [what, args, code, said] of [
     ['an unknown command', ['fetch'], 2, /unknown command 'fetch'/],
     ['an unknown flag', ['catalog', '--colour'], 2, /unknown option '--colour'/],
@@ -91,7 +103,25 @@ describe('the program millrace', () => {
       1,
       /ILSVRC2012_img_train.sample.tar/,
     ],
+    [
+      'a URL whose file name cannot be decoded',
+      ['download', 'http://127.0.0.1:9/%zz'],
+      2,
+      /^millrace: <source>: expected a URL whose path ends in a file name, got http:.*%zz\n$/,
+    ],
     ['preparing what was not downloaded', ['prepare', 'imagenette'], 1, /millrace download imagenette/],
+    [
+      'a root that is a file',
+      ['prepare', 'imagenette', '--root', MAIN],
+      1,
+      /^millrace: cannot use .*main\.js.*: a part of the path is no folder; check the path \(ENOTDIR.*\)\n$/,
+    ],
+    [
+      'a folder in place of a list',
+      ['convert-imageset', 'images/', '/', 'database'],
+      1,
+      /^millrace: <listfile>: cannot read \/: EISDIR.*\n$/,
+    ],
     ['a file that is no dataset', ['catalog', 'wrong.yaml'], 1, /cannot read the dataset file wrong.yaml/],
   ] as const) {
     it(`answers ${what} with exit code ${code} and what to do`, async () => {

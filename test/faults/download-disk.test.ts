@@ -1,5 +1,4 @@
 import assert from 'node:assert/strict';
-import { execFileSync } from 'node:child_process';
 import {
   existsSync,
   mkdirSync,
@@ -20,30 +19,11 @@ import { HASH_BLOCK_BYTES, VALUE_BYTES } from '../../services/downloader/resumab
 import { archiveOf, downloadOne, SEGMENTED } from '../fixtures/download-run.js';
 import { md5Of, noise, send, startOddServer, type OddServer } from '../fixtures/odd-server.js';
 import { temporaryFolder } from '../fixtures/temporary-folder.js';
+import { withTmpfs } from '../fixtures/tmpfs.js';
 
 const BODY = noise(1_000_000);
 const EXPECTED = { bytes: BODY.length, md5: md5Of(BODY) };
 const CUT = { cutAfter: 600_000 };
-
-/** Runs `test` with a small file system at `path`; false when this process may not mount one. */
-async function withTmpfs(
-  path: string,
-  options: string,
-  test: (remount: (options: string) => void) => Promise<void>,
-): Promise<boolean> {
-  mkdirSync(path, { recursive: true });
-  try {
-    execFileSync('mount', ['-t', 'tmpfs', '-o', options, 'tmpfs', path], { stdio: 'ignore' });
-  } catch {
-    return false;
-  }
-  try {
-    await test((changed) => void execFileSync('mount', ['-o', `remount,${changed}`, path]));
-  } finally {
-    execFileSync('umount', [path]);
-  }
-  return true;
-}
 
 describe('downloading to disks that misbehave', () => {
   const folder = temporaryFolder();

@@ -19,6 +19,8 @@ describe('a download service refuses', () => {
     ['a URL of its own disk', { url: 'file:///etc/passwd' }, /^url: expected an http or https URL/],
     ['a URL without a file name', { url: 'http://127.0.0.1:9/' }, /^url: .* ends in a file name/],
     ['a file name that leaves its folder', { url: 'http://127.0.0.1:9/..%2fa' }, /^url: .* ends in a file name/],
+    ['a file name that cannot be decoded', { url: 'http://127.0.0.1:9/%zz' }, /^url: .* ends in a file name/],
+    ['the lock of an archive', { url: 'http://127.0.0.1:9/a.bin.lock' }, /^url: .* ends in a file name/],
     ['a digest that is none', { url, md5: 'abc' }, /^md5: expected 32 hex digits/],
     ['files with a URL', { url, files: ['a'] }, /^url: files, include_optional and base_url/],
   ];

@@ -94,6 +94,16 @@ describe('a folder of images', () => {
     );
   });
 
+  it('tells of a file whose name is no UTF-8', async function () {
+    if (process.platform !== 'linux') this.skip();
+    const path = Buffer.from(at('val/cat/caf\u00e9.jpg'), 'latin1');
+    await writeFile(path, await tinyJpeg(99));
+    const { code, stdout, stderr } = await prepare('--split', 'val', '--as', 'latin-1');
+    await rm(path);
+    assert.equal(code, 0, stderr);
+    assert.match(stdout, /2 in, 1 stored, 1 rejected\n.*cannot be read: ENOENT.*caf\ufffd\.jpg/);
+  });
+
   it('needs no download, and can be verified', async () => {
     const download = await millrace(['download', join(root.path, 'mine.yaml'), '--root', root.path]);
     assert.equal(download.code, 0, download.stderr);

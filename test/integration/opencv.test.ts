@@ -216,9 +216,14 @@ async function makeImages(): Promise<[string, Buffer][]> {
   await add('cmyk-plain.jpg', noise(3).toColourspace('cmyk').jpeg({ quality: 95 }));
   made.push(['cmyk-ycck.jpg', YCCK_JPEG]);
   await add('cmyk-turned.jpg', noise(3).toColourspace('cmyk').jpeg().withMetadata({ orientation: 6 }));
-  await add('other-a.gif', noise(3).gif());
-  await add('other-a.webp', noise(3).webp());
-  await add('other-a.tiff', noise(3).tiff());
+  const gif = await add('other-a.gif', noise(3).gif());
+  const webp = await add('other-a.webp', noise(3).webp());
+  const tiff = await add('other-a.tiff', noise(3).tiff());
+  for (const [type, file] of Object.entries({ gif, webp, tiff })) {
+    made.push([`bad-cut.${type}`, file.subarray(0, file.length / 2)]);
+  }
+  made.push(['bad-checksum.png', Buffer.from(png).fill(0, png.length - 16, png.length - 12)]);
+  made.push(['bad-drawing.jpg', Buffer.from('<svg xmlns="http://www.w3.org/2000/svg" width="9" height="9"/>')]);
   made.push(['bad-empty.jpg', Buffer.alloc(0)], ['bad-text.jpg', Buffer.from('no image')]);
   return made;
 }

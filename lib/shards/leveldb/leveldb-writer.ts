@@ -4,7 +4,9 @@
  */
 import { rm } from 'node:fs/promises';
 import { ClassicLevel } from 'classic-level';
-import { commitRename, syncFolder, temporaryPathFor, toDiskError } from '../../platform/atomic-file.js';
+import { codeOf } from '../../core/errors.js';
+import { commitRename, syncFolder, temporaryPathFor } from '../../platform/atomic-file.js';
+import { toDiskError } from '../../platform/system-error.js';
 import { LEVELDB_OPTIONS } from './leveldb-options.js';
 
 export interface LeveldbWriter {
@@ -20,11 +22,13 @@ const RECORDS_PER_BATCH = 1000;
 /** Batches stay in memory until they are written, so large records end one sooner. */
 const MAX_BATCH_BYTES = 64 << 20;
 
-/** Begins a database that will stand at `folder`, where there must be none. */
+/** Begins a database that will stand at `folder`, where there must be none. Throws ERR_DISK when nothing can be written there. */
 export async function createLeveldbWriter(folder: string): Promise<LeveldbWriter> {
   const temporary = temporaryPathFor(folder);
   const database = new ClassicLevel<Buffer, Buffer>(temporary, { ...LEVELDB_OPTIONS, errorIfExists: true });
-  await database.open();
+  await database.open().catch((error: unknown) => {
+    throw toDiskError(error instanceof Error && error.cause !== undefined ? error.cause : error, folder);
+  });
   let batch: { type: 'put'; key: Buffer; value: Buffer }[] = [];
   let batchBytes = 0;
 
@@ -32,7 +36,12 @@ export async function createLeveldbWriter(folder: string): Promise<LeveldbWriter
     try {
       await database.batch(batch, { sync });
     } catch (error) {
-      throw toDiskError(error, folder);
+      // It tells the system's reason in its message alone.
+      const isOfDisk = error instanceof Error && codeOf(error) === 'LEVEL_IO_ERROR';
+      throw toDiskError(
+        isOfDisk ? Object.assign(new Error(error.message, { cause: error }), { code: 'EIO' }) : error,
+        folder,
+      );
     }
     batch = [];
     batchBytes = 0;

@@ -5,6 +5,7 @@ import { datasetSchema, type Archive, type Dataset } from '../../../lib/catalog/
 import { UsageError } from '../../../lib/core/errors.js';
 import type { AddRequest } from '../../../protos/gen/millrace/v1/download.js';
 import { selectArchives } from '../download-dataset.js';
+import { fileNameOf } from '../source-url.js';
 
 /** Throws UsageError naming the field. */
 export function archivesOf(request: AddRequest): Archive[] {
@@ -60,8 +61,7 @@ function archiveOfUrl(url: string, { md5, files, includeOptional, baseUrl }: Add
   const expected = 'url: expected an http or https URL whose path ends in a file name';
   // The URL itself is not said again: its query may hold a key, and what is said is logged.
   if (!isHttp(url)) throw new UsageError('url', expected);
-  const file = decodeURIComponent(new URL(url).pathname.split('/').at(-1) ?? '');
-  const archive = { file, urls: [url], ...(md5 !== '' && { md5: md5.toLowerCase() }) };
+  const archive = { file: fileNameOf(url), urls: [url], ...(md5 !== '' && { md5: md5.toLowerCase() }) };
   const parsed = datasetSchema.shape.archives.element.safeParse(archive);
   if (parsed.success) return parsed.data;
   const isMd5 = parsed.error.issues[0].path[0] === 'md5';

@@ -3,7 +3,8 @@ import { mkdir, readFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { z } from 'zod';
 import { codeOf, messageOf, MillraceError } from '../../../lib/core/errors.js';
-import { toDiskError, writeFileAtomic } from '../../../lib/platform/atomic-file.js';
+import { writeFileAtomic } from '../../../lib/platform/atomic-file.js';
+import { toDiskError } from '../../../lib/platform/system-error.js';
 import { jobRecordSchema } from './job.js';
 
 const queueSchema = z.strictObject({

@@ -2,7 +2,8 @@
 import { mkdir, readdir, readFile, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { messageOf, MillraceError } from '../../../lib/core/errors.js';
-import { sweepTemporaries, toDiskError, writeFileAtomic } from '../../../lib/platform/atomic-file.js';
+import { sweepTemporaries, writeFileAtomic } from '../../../lib/platform/atomic-file.js';
+import { toDiskError } from '../../../lib/platform/system-error.js';
 import { decodeCheckpoint, encodeCheckpoint, type Checkpoint } from './checkpoint.js';
 
 export interface CheckpointFolder {

@@ -1,7 +1,8 @@
 /** The log of a run, `log.csv`: a row a step with its loss, a row a test with its accuracy, for whatever plots CSV. */
 import { open, readFile } from 'node:fs/promises';
 import { codeOf } from '../../../lib/core/errors.js';
-import { toDiskError, writeFileAtomic } from '../../../lib/platform/atomic-file.js';
+import { writeFileAtomic } from '../../../lib/platform/atomic-file.js';
+import { toDiskError } from '../../../lib/platform/system-error.js';
 import type { Evaluation } from './evaluate.js';
 
 export const RUN_LOG_FILE = 'log.csv';

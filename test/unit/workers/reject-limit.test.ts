@@ -18,6 +18,14 @@ describe('RejectCounter', () => {
     });
   }
 
+  it('says that nothing is left where the limit would allow more', () => {
+    const counter = new RejectCounter(1, DEFAULT_REJECT_LIMIT);
+    assert.throws(() => counter.add({ archive: 'a.tar', key: 'k0', reason: 'bad' }), {
+      message:
+        /^1 of 1 images cannot be used, so that nothing is left:\n {2}k0: bad\ncheck the archive and the label list$/,
+    });
+  });
+
   it('counts a record once, however often its shard is begun again', () => {
     const counter = new RejectCounter(100, { share: 0, atLeast: 1 });
     for (let i = 0; i < 5; i++) counter.add({ archive: 'a.tar', key: 'same', reason: 'bad' });

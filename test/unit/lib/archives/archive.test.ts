@@ -118,6 +118,13 @@ describe('readText', () => {
     });
   }
 
+  it('reads Latin-1 where a text is no UTF-8, and leaves out the mark that UTF-8 may begin with', async () => {
+    writeFileSync(join(folder, 'latin-1.txt'), Buffer.from('caf\u00e9.jpg 1\n', 'latin1'));
+    assert.equal(await readText(join(folder, 'latin-1.txt')), 'caf\u00e9.jpg 1\n');
+    writeFileSync(join(folder, 'marked.txt'), '\ufeffcaf\u00e9.jpg 1\n');
+    assert.equal(await readText(join(folder, 'marked.txt')), 'caf\u00e9.jpg 1\n');
+  });
+
   it('reads a plain file', async () => {
     assert.equal(await readText(join(folder, 'plain.txt')), 'plain');
   });

@@ -1,8 +1,10 @@
 import assert from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';
-import { closeSync, mkdirSync, mkdtempSync, openSync, rmSync, writeFileSync } from 'node:fs';
+import { randomBytes } from 'node:crypto';
+import { closeSync, linkSync, mkdirSync, mkdtempSync, openSync, rmSync, truncateSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
+import { gzipSync } from 'node:zlib';
 import fc from 'fast-check';
 import { readMember } from '../../../../lib/archives/read-member.js';
 import { indexTar, type ArchiveLayout } from '../../../../lib/archives/tar-index.js';
@@ -92,7 +94,7 @@ describe('indexTar', () => {
     ]);
   });
 
-  it('leaves out folders and links', async () => {
+  it('leaves out folders and symbolic links', async () => {
     const tar = await makeTar([
       { name: 'folder', content: '', type: 'directory' },
       { name: 'folder/a', content: 'a' },
@@ -100,6 +102,54 @@ describe('indexTar', () => {
     ]);
     assert.deepEqual(await contentOf(tar), [['folder/a', 'a']]);
   });
+
+  for (const format of ['gnu', 'pax', 'v7']) {
+    it(`finds files under all names that hard links give them, in format ${format}`, async () => {
+      const source = join(folder, `linked-${format}`);
+      const long = `${'l'.repeat(40)}/${'n'.repeat(format === 'v7' ? 40 : 120)}.JPEG`;
+      mkdirSync(dirname(join(source, long)), { recursive: true });
+      writeFileSync(join(source, long), 'content');
+      linkSync(join(source, long), join(source, 'other.JPEG'));
+      const bytes = execFileSync('tar', ['-c', `--format=${format}`, '-C', source, long, 'other.JPEG']);
+      const found = [
+        [long, 'content'],
+        ['other.JPEG', 'content'],
+      ];
+      assert.deepEqual(await contentOf(bytes), found);
+      const outer = await makeTar([{ name: 'n01.tar', content: bytes }]);
+      const nested = found.map(([name, content]) => [`n01/${name}`, content]);
+      assert.deepEqual(await contentOf(outer, 'nested'), nested);
+    });
+  }
+
+  it('keeps names apart that are no UTF-8', async function () {
+    if (process.platform !== 'linux') this.skip();
+    const source = join(folder, 'latin-1');
+    mkdirSync(source);
+    for (const name of ['caf\u00e8', 'caf\u00e9']) writeFileSync(Buffer.from(join(source, name), 'latin1'), name);
+    const files = (await contentOf(execFileSync('tar', ['-c', '-C', source, '.']))).sort();
+    assert.deepEqual(files, [
+      ['caf\u00e8', 'caf\u00e8'],
+      ['caf\u00e9', 'caf\u00e9'],
+    ]);
+  });
+
+  it('says what a file is that is no tar', async () => {
+    const tar = await makeTar([{ name: 'a', content: randomBytes(2000).toString('hex') }]);
+    await assert.rejects(contentOf(gzipSync(tar)), {
+      code: 'ERR_ARCHIVE_CORRUPT',
+      message: /it is packed by gzip; unpack it and pack it anew as a plain tar or zip/,
+    });
+  });
+
+  for (const format of ['gnu', 'pax']) {
+    it(`refuses a sparse file in format ${format}`, async () => {
+      writeFileSync(join(folder, 'sparse'), 'x');
+      truncateSync(join(folder, 'sparse'), 1 << 20);
+      const bytes = execFileSync('tar', ['-c', '-S', `--format=${format}`, '-C', folder, 'sparse']);
+      await assert.rejects(contentOf(bytes), { code: 'ERR_ARCHIVE_CORRUPT', message: /sparse" is a sparse file/ });
+    });
+  }
 
   it('refuses an archive cut off anywhere before its end mark', async () => {
     const tar = await makeTar([

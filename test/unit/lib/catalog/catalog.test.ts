@@ -81,6 +81,13 @@ describe('a dataset file', () => {
       ['archive: a.zip', 'archive: b.zip'],
       /:4: splits\.all\.archive: "b\.zip" is not among the archives \(a\.zip\)/,
     ],
+    [
+      'an archive named as the proof of another',
+      ['a.zip }', 'a.zip.verified.json }'],
+      /:3: .*file: expected another ending/,
+    ],
+    ['an archive named as a part', ['a.zip }', 'a.zip.part }'], /:3: .*file: expected another ending/],
+    ['too long a name', ['a.zip }', `${'a'.repeat(201)} }`], /:3: .*file: expected at most 200 characters/],
     ['an archive twice', ['[{', '[{ file: a.zip }, {'], /:3: archives\.1\.file: "a\.zip" is there twice/],
     ['labels from elsewhere', ['folder', 'a dream'], /:4: splits\.all\.labels\.from: /],
     ['a nested zip', ['labels:', 'layout: nested, labels:'], /:4: splits\.all\.layout: only tars can be nested/],
