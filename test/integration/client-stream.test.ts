@@ -103,7 +103,7 @@ for (const prefetchBytes of [0, 1, 64 << 20]) {
 
     it('ends at once when its signal was aborted before, or is while no server answers', async () => {
       await assert.rejects(served.client.stream({ ...options, signal: AbortSignal.abort() }).next(), InterruptedError);
-      const mute = createServer().listen(0, '127.0.0.1');
+      const mute = createServer((socket) => socket.unref()).listen(0, '127.0.0.1');
       await once(mute, 'listening');
       for (const address of ['127.0.0.1:1', `127.0.0.1:${(mute.address() as AddressInfo).port}`]) {
         const other = connect({ servers: [address] });
@@ -113,6 +113,18 @@ for (const prefetchBytes of [0, 1, 64 << 20]) {
         await ending;
         other.close();
       }
+      mute.close();
+    });
+
+    it('goes on at the next server when one takes the connection and says nothing', async () => {
+      const mute = createServer((socket) => socket.unref()).listen(0, '127.0.0.1');
+      await once(mute, 'listening');
+      const address = `127.0.0.1:${(mute.address() as AddressInfo).port}`;
+      const other = connect({ servers: [address, served.server.address], answerTimeoutMs: 300 });
+      const got: Batch[] = [];
+      for await (const batch of other.stream(options)) got.push(batch);
+      assert.deepEqual(got, expected);
+      other.close();
       mute.close();
     });
 

@@ -1,5 +1,12 @@
 /** A gRPC connection to a server, a TCP connection of its own, opened when first used. */
-import { credentials, Metadata, type ChannelCredentials, type ClientReadableStream } from '@grpc/grpc-js';
+import {
+  connectivityState,
+  credentials,
+  Metadata,
+  type ChannelCredentials,
+  type ClientReadableStream,
+} from '@grpc/grpc-js';
+import { MillraceError } from '../../../lib/core/errors.js';
 import {
   BatchServiceClient,
   type BatchFrame,
@@ -11,18 +18,20 @@ import type { ConnectOptions, TlsOptions } from './options.js';
 
 /** Receive window of HTTP/2: a Node client's default of 64 KiB holds a stream to a fifth of its rate. */
 const FLOW_CONTROL_WINDOW_BYTES = 16 << 20;
-const UNARY_TIMEOUT_MS = 10_000;
+const ANSWER_TIMEOUT_MS = 10_000;
 
 export interface Connection {
   readonly server: string;
   listDatasets(): Promise<ListDatasetsResponse>;
   /** Rejects as soon as the signal is aborted. */
   getDataset(dataset: string, split: string, signal: AbortSignal): Promise<GetDatasetResponse>;
+  /** Ends with ERR_UNAVAILABLE also when whoever took the connection says nothing, for which grpc-js would wait for ever. */
   streamBatches(request: StreamBatchesRequest): ClientReadableStream<BatchFrame>;
   close(): void;
 }
 
-export function createConnection(server: string, { tls, token }: Pick<ConnectOptions, 'tls' | 'token'>): Connection {
+export function createConnection(server: string, options: Omit<ConnectOptions, 'servers'>): Connection {
+  const { tls, token, answerTimeoutMs = ANSWER_TIMEOUT_MS } = options;
   const channelCredentials = tls === undefined ? credentials.createInsecure() : secureCredentials(tls);
   const client = new BatchServiceClient(server, channelCredentials, {
     'grpc-node.flow_control_window': FLOW_CONTROL_WINDOW_BYTES,
@@ -40,7 +49,7 @@ export function createConnection(server: string, { tls, token }: Pick<ConnectOpt
     if (token !== undefined) fields.set('authorization', `Bearer ${token}`);
     return fields;
   };
-  const deadline = (): { deadline: number } => ({ deadline: Date.now() + UNARY_TIMEOUT_MS });
+  const deadline = (): { deadline: number } => ({ deadline: Date.now() + answerTimeoutMs });
   return {
     server,
     listDatasets: () =>
@@ -59,7 +68,16 @@ export function createConnection(server: string, { tls, token }: Pick<ConnectOpt
         });
         signal.addEventListener('abort', cancel, { once: true });
       }),
-    streamBatches: (request) => client.streamBatches(request, metadata()),
+    streamBatches: (request) => {
+      const call = client.streamBatches(request, metadata());
+      const overdue = setTimeout(() => {
+        if (client.getChannel().getConnectivityState(false) === connectivityState.READY) return;
+        const message = `server ${server}: took the connection, but said nothing for ${answerTimeoutMs / 1000} s`;
+        call.destroy(new MillraceError('ERR_UNAVAILABLE', message, { isRetryable: true, context: { server } }));
+      }, answerTimeoutMs);
+      call.once('close', () => clearTimeout(overdue));
+      return call;
+    },
     close: () => client.close(),
   };
 }

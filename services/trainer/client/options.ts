@@ -19,6 +19,8 @@ export interface ConnectOptions {
   readonly tls?: TlsOptions | undefined;
   /** Bearer token that each call carries. Only over TLS, or to servers on this machine. */
   readonly token?: string | undefined;
+  /** Milliseconds that a server may take to answer at all before the next one is tried. Default 10,000. */
+  readonly answerTimeoutMs?: number;
   /** Waits between tries when no server answers. Default 500 ms doubling up to 30 s, with full jitter. */
   readonly backoff?: BackoffOptions;
   /** Milliseconds that a server that does not answer is tried again for; then the stream fails. Default 60,000. */
