@@ -70,8 +70,8 @@ const metadataSchema = z.object({
   lastLoss: loss,
 });
 
-/** The file's bytes; the same checkpoint gives the same bytes. */
-export function encodeCheckpoint(checkpoint: Checkpoint): Uint8Array {
+/** The file's bytes in pieces, views of the tensors; the same checkpoint gives the same bytes. */
+export function encodeCheckpoint(checkpoint: Checkpoint): Uint8Array[] {
   const { model, key, progress, weights, solver, annotations } = checkpoint;
   const { firstLoss, lastLoss } = progress;
   const facts: Partial<Record<keyof z.input<typeof metadataSchema>, string | number | undefined>> = {
@@ -93,7 +93,7 @@ export function encodeCheckpoint(checkpoint: Checkpoint): Uint8Array {
   });
 }
 
-/** Throws ERR_VERIFICATION when the bytes are not a checkpoint; `path` is for messages. */
+/** The tensors are views of `bytes`. Throws ERR_VERIFICATION when those are not a checkpoint; `path` is for messages. */
 export function decodeCheckpoint(bytes: Uint8Array, path: string): Checkpoint {
   const { tensors, metadata } = decodeTensorFile(bytes, path);
   const parsed = metadataSchema.safeParse(metadata);

@@ -32,8 +32,11 @@ const entrySchema = z.strictObject({
 const metadataSchema = z.record(z.string(), z.string());
 const headerSchema = z.record(z.string(), z.unknown());
 
-/** The file's bytes. The same content gives the same bytes. Throws RangeError when a tensor has not as many values as its shape says. */
-export function encodeTensorFile({ tensors, metadata }: TensorFile): Uint8Array {
+/**
+ * The file's bytes, in pieces: the header, then views of the tensors' own memory. The same content gives the same bytes. Throws
+ * RangeError when a tensor has not as many values as its shape says.
+ */
+export function encodeTensorFile({ tensors, metadata }: TensorFile): Uint8Array[] {
   const header: Record<string, unknown> = { [METADATA]: metadata };
   let numDataBytes = 0;
   for (const [name, { shape, data }] of tensors) {
@@ -47,22 +50,16 @@ export function encodeTensorFile({ tensors, metadata }: TensorFile): Uint8Array 
   }
   const json = Buffer.from(JSON.stringify(header));
   const headerLength = Math.ceil(json.length / ALIGNMENT) * ALIGNMENT;
-  const file = new Uint8Array(LENGTH_BYTES + headerLength + numDataBytes).fill(
-    0x20,
-    LENGTH_BYTES,
-    LENGTH_BYTES + headerLength,
-  );
-  new DataView(file.buffer).setBigUint64(0, BigInt(headerLength), true);
-  file.set(json, LENGTH_BYTES);
-  let at = LENGTH_BYTES + headerLength;
-  for (const { data } of tensors.values()) {
-    file.set(new Uint8Array(data.buffer, data.byteOffset, data.byteLength), at);
-    at += data.byteLength;
-  }
-  return file;
+  const head = new Uint8Array(LENGTH_BYTES + headerLength).fill(0x20);
+  new DataView(head.buffer).setBigUint64(0, BigInt(headerLength), true);
+  head.set(json, LENGTH_BYTES);
+  return [
+    head,
+    ...Array.from(tensors.values(), ({ data }) => new Uint8Array(data.buffer, data.byteOffset, data.byteLength)),
+  ];
 }
 
-/** Reads a whole file; the arrays are copies. `path` is for messages. Throws ERR_VERIFICATION saying what is wrong with the file. */
+/** Reads a whole file; the arrays are views of `bytes` where they are aligned, else copies. `path` is for messages. Throws ERR_VERIFICATION saying what is wrong with the file. */
 export function decodeTensorFile(bytes: Uint8Array, path: string): TensorFile {
   const fail = (problem: string): never => {
     throw new MillraceError('ERR_VERIFICATION', `${path} is not a whole safetensors file: ${problem}`, {
@@ -102,16 +99,17 @@ export function decodeTensorFile(bytes: Uint8Array, path: string): TensorFile {
           `of ${numDataBytes}, not [${begin}, ${end})`,
       );
     }
-    // A copy, since float32 views must be aligned.
-    tensors.set(name, {
-      shape,
-      data: new Float32Array(new Uint8Array(bytes.subarray(dataBegin + begin, dataBegin + end)).buffer),
-    });
+    tensors.set(name, { shape, data: float32Of(bytes.subarray(dataBegin + begin, dataBegin + end)) });
     expectedBegin = end;
   }
   if (expectedBegin !== numDataBytes)
     return fail(`${numDataBytes - expectedBegin} bytes at its end belong to no tensor`);
   return { tensors, metadata: metadata.data };
+}
+
+function float32Of(bytes: Uint8Array): Float32Array {
+  const { buffer, byteOffset, byteLength } = bytes.byteOffset % BYTES_PER_VALUE === 0 ? bytes : new Uint8Array(bytes);
+  return new Float32Array(buffer, byteOffset, byteLength / BYTES_PER_VALUE);
 }
 
 function parseHeader(bytes: Uint8Array, fail: (problem: string) => never): Record<string, unknown> {
