@@ -1,5 +1,5 @@
 /**
- * The safetensors file format, float32 only: 8 bytes little-endian length of the header, the header as JSON
+ * The safetensors file format, of float32 (integers, such as PyTorch's counters of batches, are passed over): 8 bytes little-endian length of the header, the header as JSON
  * (`name → { dtype, shape, data_offsets }`, and `__metadata__`, a map of strings), then the tensors' bytes without a gap.
  */
 import { z } from 'zod';
@@ -21,11 +21,12 @@ const LENGTH_BYTES = 8;
 /** The data begins on a multiple of this, so that readers can map it; the header is filled up with spaces. */
 const ALIGNMENT = 8;
 const BYTES_PER_VALUE = 4;
+const BYTES_OF = { F32: BYTES_PER_VALUE, I64: 8 } as const;
 const METADATA = '__metadata__';
 
 const size = z.int().min(0);
 const entrySchema = z.strictObject({
-  dtype: z.literal('F32', { error: 'is not F32, the one that is read here' }),
+  dtype: z.enum(['F32', 'I64'], { error: 'is not F32, the one that is read here' }),
   shape: z.array(size),
   data_offsets: z.tuple([size, size]),
 });
@@ -76,7 +77,7 @@ export function decodeTensorFile(bytes: Uint8Array, path: string): TensorFile {
   const metadata = metadataSchema.safeParse(rawMetadata);
   if (!metadata.success) return fail(`${METADATA} is not a map of strings`);
 
-  const found: { name: string; shape: number[]; begin: number; end: number }[] = [];
+  const found: { name: string; dtype: keyof typeof BYTES_OF; shape: number[]; begin: number; end: number }[] = [];
   for (const [name, raw] of Object.entries(entries)) {
     const entry = entrySchema.safeParse(raw);
     if (!entry.success) {
@@ -84,22 +85,23 @@ export function decodeTensorFile(bytes: Uint8Array, path: string): TensorFile {
       return fail(`tensor ${name}: ${issue.path.join('.')} ${issue.message}`);
     }
     const [begin, end] = entry.data.data_offsets;
-    found.push({ name, shape: entry.data.shape, begin, end });
+    found.push({ ...entry.data, name, begin, end });
   }
   found.sort((a, b) => a.begin - b.begin || a.end - b.end);
 
   const tensors = new Map<string, NamedTensor>();
   const numDataBytes = bytes.length - dataBegin;
   let expectedBegin = 0;
-  for (const { name, shape, begin, end } of found) {
-    const numBytes = numElementsOf(shape) * BYTES_PER_VALUE;
+  for (const { name, dtype, shape, begin, end } of found) {
+    const numBytes = numElementsOf(shape) * BYTES_OF[dtype];
     if (begin !== expectedBegin || end - begin !== numBytes || end > numDataBytes) {
       return fail(
         `tensor ${name} of shape [${shape.join(', ')}] should be the bytes [${expectedBegin}, ${expectedBegin + numBytes}) ` +
           `of ${numDataBytes}, not [${begin}, ${end})`,
       );
     }
-    tensors.set(name, { shape, data: float32Of(bytes.subarray(dataBegin + begin, dataBegin + end)) });
+    if (dtype === 'F32')
+      tensors.set(name, { shape, data: float32Of(bytes.subarray(dataBegin + begin, dataBegin + end)) });
     expectedBegin = end;
   }
   if (expectedBegin !== numDataBytes)

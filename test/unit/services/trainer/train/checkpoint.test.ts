@@ -69,6 +69,17 @@ describe('a checkpoint', () => {
     }
   });
 
+  it('is refused when it is a safetensors file of another program', () => {
+    for (const [metadata, format] of [
+      [{}, 'not said'],
+      [{ format: 'pt' }, 'pt'],
+    ] as const) {
+      const bytes = Buffer.concat(encodeTensorFile({ tensors: new Map(), metadata }));
+      const message = new RegExp(`^x is not a checkpoint of this trainer: its format is ${format}; give a step-`);
+      assert.throws(() => decodeCheckpoint(bytes, 'x'), hasCode('ERR_VERIFICATION', message));
+    }
+  });
+
   it('is refused when its tensors are not the parameters of the model', () => {
     const { weights } = checkpointAt(1);
     checkWeights(model, weights, 'x');

@@ -62,6 +62,15 @@ describe('a safetensors file', () => {
     }
   });
 
+  it('may have integers, which are passed over', () => {
+    const header = {
+      numBatches: { dtype: 'I64', shape: [], data_offsets: [0, 8] },
+      w: { dtype: 'F32', shape: [1], data_offsets: [8, 12] },
+    };
+    const { tensors } = decodeTensorFile(fileOf(header, new Uint8Array(12)), 'x');
+    assert.deepEqual([...tensors.keys()], ['w']);
+  });
+
   it('is refused at whatever byte it is cut off', () => {
     const tensors = new Map([['w', { shape: [2, 2], data: Float32Array.of(1, 2, 3, 4) }]]);
     const whole = Buffer.concat(encodeTensorFile({ tensors, metadata: {} }));
