@@ -1,12 +1,13 @@
-/** `--weights`: what a run begins with in place of filled weights, out of a caffemodel or another run's checkpoint. */
+/** `--weights`: what a run begins with in place of filled weights, out of a caffemodel, another run's checkpoint or PyTorch's state dict. */
 import { createHash } from 'node:crypto';
 import { UsageError } from '../lib/core/errors.js';
 import { decodeCaffemodel, type CaffeLayer } from '../services/trainer/caffe/caffemodel.js';
 import { weightsOf } from '../services/trainer/caffe/caffe-weights.js';
 import { createModel } from '../services/trainer/models/catalog.js';
 import type { Model } from '../services/trainer/models/model.js';
-import { checkWeights, decodeCheckpoint } from '../services/trainer/train/checkpoint.js';
-import type { NamedTensor } from '../services/trainer/train/safetensors.js';
+import { numClassesOf as numTorchClassesOf, weightsOfStateDict } from '../services/trainer/torch/torch-weights.js';
+import { checkpointOf, checkWeights, isCheckpoint } from '../services/trainer/train/checkpoint.js';
+import { decodeTensorFile, type NamedTensor } from '../services/trainer/train/safetensors.js';
 import { readModelFile } from './trained-model.js';
 
 export interface InitialWeights {
@@ -26,7 +27,7 @@ export async function readInitialWeights(path: string, model: Model): Promise<In
     throw new UsageError('--weights', `--weights: expected a .caffemodel or .safetensors file, got ${path}`);
   }
   const bytes = await readModelFile(path);
-  const found = kind === 'caffemodel' ? fromCaffe(bytes, path, model) : fromCheckpoint(bytes, path, model);
+  const found = kind === 'caffemodel' ? fromCaffe(bytes, path, model) : fromSafetensors(bytes, path, model);
   const shapes = new Map([...model.parameters, ...model.statistics].map(({ name, shape }) => [name, shape.join()]));
   const weights = new Map([...found].filter(([name, { shape }]) => shapes.get(name) === shape.join()));
   return {
@@ -41,8 +42,13 @@ function fromCaffe(bytes: Uint8Array, path: string, model: Model): ReadonlyMap<s
   return weightsOf(forClasses(model, numClassesOf(layers, model)), layers, path);
 }
 
-function fromCheckpoint(bytes: Uint8Array, path: string, model: Model): ReadonlyMap<string, NamedTensor> {
-  const { model: of, weights } = decodeCheckpoint(bytes, path);
+function fromSafetensors(bytes: Uint8Array, path: string, model: Model): ReadonlyMap<string, NamedTensor> {
+  const file = decodeTensorFile(bytes, path);
+  if (!isCheckpoint(file)) {
+    const numClasses = numTorchClassesOf(file.tensors) ?? model.numClasses;
+    return weightsOfStateDict(forClasses(model, numClasses), file.tensors, path);
+  }
+  const { model: of, weights } = checkpointOf(file, path);
   checkWeights(forClasses(model, of.numClasses), weights, path);
   return weights;
 }

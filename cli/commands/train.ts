@@ -39,7 +39,10 @@ export function addTrainCommand(program: Command): void {
           '--preset <name>',
           `settings of a reference model: ${PRESET_NAMES.join(', ')} (default: the model's own)`,
         )
-        .option('--weights <file>', 'begin with the weights of a .caffemodel, or of a .safetensors of another run')
+        .option(
+          '--weights <file>',
+          "begin with the weights of a .caffemodel, or of a .safetensors: another run's, or torchvision's of a ResNet",
+        )
         .option('--server <host:port...>', 'batch servers, the first one tried first (default: 127.0.0.1:50051)')
         .option('--split <name>', "split to learn from (default: the solver's source, or train)")
         .option('--test-split <name>', 'split to test on (default: val)')

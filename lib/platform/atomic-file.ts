@@ -13,13 +13,20 @@ export function temporaryPathFor(path: string): string {
   return join(dirname(path), `.${basename(path)}.${process.pid}.${randomUUID().slice(0, 8)}.tmp`);
 }
 
-/** Writes a whole file so that `path` holds the old or the new content, never a part. Throws ERR_DISK naming the path. */
-export async function writeFileAtomic(path: string, content: string | Uint8Array): Promise<void> {
+/**
+ * Writes a whole file, given at once or in pieces, so that `path` holds the old or the new content, never a part. Throws ERR_DISK
+ * naming the path.
+ */
+export async function writeFileAtomic(
+  path: string,
+  content: string | Uint8Array | readonly Uint8Array[],
+): Promise<void> {
   const temporary = temporaryPathFor(path);
   try {
     const file = await open(temporary, 'wx');
     try {
-      await file.writeFile(content);
+      const pieces = typeof content === 'string' || content instanceof Uint8Array ? [content] : content;
+      for (const piece of pieces) await file.writeFile(piece);
       await file.sync();
     } finally {
       await file.close();

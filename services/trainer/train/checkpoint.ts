@@ -5,7 +5,7 @@ import type { StreamPosition } from '../client/batch.js';
 import type { Model } from '../models/model.js';
 import type { ParameterSpec } from '../models/parameter-spec.js';
 import { UPDATE_RULE_NAMES, UPDATE_RULES, type UpdateRuleName } from '../solver/update-rules.js';
-import { decodeTensorFile, encodeTensorFile, type NamedTensor } from './safetensors.js';
+import { decodeTensorFile, encodeTensorFile, type NamedTensor, type TensorFile } from './safetensors.js';
 
 /** What the sequence of batches and weights is a function of. A run goes on only from a checkpoint with the same key. */
 export interface RunKey {
@@ -70,8 +70,8 @@ const metadataSchema = z.object({
   lastLoss: loss,
 });
 
-/** The file's bytes; the same checkpoint gives the same bytes. */
-export function encodeCheckpoint(checkpoint: Checkpoint): Uint8Array {
+/** The file's bytes in pieces, views of the tensors; the same checkpoint gives the same bytes. */
+export function encodeCheckpoint(checkpoint: Checkpoint): Uint8Array[] {
   const { model, key, progress, weights, solver, annotations } = checkpoint;
   const { firstLoss, lastLoss } = progress;
   const facts: Partial<Record<keyof z.input<typeof metadataSchema>, string | number | undefined>> = {
@@ -93,9 +93,27 @@ export function encodeCheckpoint(checkpoint: Checkpoint): Uint8Array {
   });
 }
 
-/** Throws ERR_VERIFICATION when the bytes are not a checkpoint; `path` is for messages. */
+/** The tensors are views of `bytes`. Throws ERR_VERIFICATION when those are not a checkpoint; `path` is for messages. */
 export function decodeCheckpoint(bytes: Uint8Array, path: string): Checkpoint {
-  const { tensors, metadata } = decodeTensorFile(bytes, path);
+  return checkpointOf(decodeTensorFile(bytes, path), path);
+}
+
+/** Whether a safetensors file was meant as a checkpoint of this trainer, of whatever version. */
+export function isCheckpoint({ metadata }: TensorFile): boolean {
+  return 'format' in metadata && metadata['format'].startsWith('millrace-checkpoint-');
+}
+
+/** As {@link decodeCheckpoint}, of a file that has been decoded. */
+export function checkpointOf(file: TensorFile, path: string): Checkpoint {
+  const { tensors, metadata } = file;
+  if (!isCheckpoint(file)) {
+    throw new MillraceError(
+      'ERR_VERIFICATION',
+      `${path} is not a checkpoint of this trainer: its format is ${metadata['format'] ?? 'not said'}; ` +
+        'give a step-….safetensors of "millrace train"',
+      { context: { path } },
+    );
+  }
   const parsed = metadataSchema.safeParse(metadata);
   if (!parsed.success) {
     const issue = parsed.error.issues[0];

@@ -23,18 +23,20 @@ import { createStopwatch } from './stopwatch.js';
  * another run's; ERR_VERIFICATION when it is damaged; ERR_LOCKED when another process has the folder; ERR_DISK.
  */
 export async function train(options: TrainOptions): Promise<TrainResult> {
-  const { backend, model, solver, snapshotFolder } = options;
+  const { snapshotFolder } = options;
   const folder = await openCheckpointFolder(snapshotFolder, options.keepSnapshots);
   const lock = await acquireLock(join(snapshotFolder, '.lock'));
   try {
-    const { state, progress } = await beginning(options, folder);
-    const log = await openRunLog(join(snapshotFolder, RUN_LOG_FILE), progress.runStep);
-    const learner = createLearner(backend, model, solver, state);
+    const { learner, progress } = await begin(options, folder);
     try {
-      return await run(options, folder, log, learner, progress);
+      const log = await openRunLog(join(snapshotFolder, RUN_LOG_FILE), progress.runStep);
+      try {
+        return await run(options, folder, log, learner, progress);
+      } finally {
+        await log.close();
+      }
     } finally {
       learner.dispose();
-      await log.close();
     }
   } finally {
     await lock.release();
@@ -45,16 +47,16 @@ function runKeyOf({ key, solver }: TrainOptions): RunKey {
   return { ...key, rule: solver.rule };
 }
 
-/** The newest checkpoint's state, or that of a fresh run. */
-async function beginning(
+/** A learner in the newest checkpoint's state, or in that of a fresh run. The state itself is held by nobody behind it. */
+async function begin(
   options: TrainOptions,
   folder: CheckpointFolder,
-): Promise<{ state: LearnerState; progress: RunProgress }> {
+): Promise<{ learner: Learner; progress: RunProgress }> {
   const { backend, model, solver, key, resume, initialWeights, reporter } = options;
   const path = resume === 'auto' ? await folder.newest() : undefined;
   if (path === undefined) {
     return {
-      state: initialState(model, solver, key.seed, initialWeights),
+      learner: createLearner(backend, model, solver, initialState(model, solver, key.seed, initialWeights)),
       progress: { runStep: 0, position: { epoch: 0, step: 0 }, firstLoss: undefined, lastLoss: undefined },
     };
   }
@@ -66,7 +68,7 @@ async function beginning(
   const madeOn = checkpoint.annotations['backend'] ?? backend.name;
   const change = madeOn === backend.name ? '' : `; made on ${madeOn}, it will not go on to the same bits here`;
   reporter.event('resume', `going on after step ${runStep}, from ${path}${change}`, { runStep, path, madeOn });
-  return { state: checkpoint, progress: checkpoint.progress };
+  return { learner: createLearner(backend, model, solver, checkpoint), progress: checkpoint.progress };
 }
 
 async function run(
@@ -74,12 +76,12 @@ async function run(
   folder: CheckpointFolder,
   log: RunLog,
   learner: Learner,
-  begin: RunProgress,
+  start: RunProgress,
 ): Promise<TrainResult> {
   const { backend, model, solver, numSteps, signal, reporter, annotations = {} } = options;
   const key = runKeyOf(options);
   const stopwatch = createStopwatch();
-  let progress = begin;
+  let progress = start;
   let saved: { runStep: number; path: string } | undefined;
   let firstWaitMs: number | undefined;
   let tested: { runStep: number; accuracy: Evaluation } | undefined;
@@ -159,7 +161,7 @@ async function run(
       for await (const batch of options.openStream(progress.position)) {
         firstWaitMs ??= performance.now() - openedMs;
         // Until its first batch comes, a run is starting up, not stalled.
-        if (progress === begin) stopwatch.leaveOut();
+        if (progress === start) stopwatch.leaveOut();
         else stopwatch.endWait();
         if (await learn(batch)) {
           if (isDue(progress.runStep, options.snapshotEvery)) await save();
@@ -179,7 +181,7 @@ async function run(
     }
   } catch (error) {
     const hasDiverged = error instanceof MillraceError && error.code === 'ERR_DIVERGED';
-    if (!hasDiverged && progress !== begin) await save();
+    if (!hasDiverged && progress !== start) await save();
     throw signal?.aborted === true ? new InterruptedError() : error;
   }
   const checkpoint = await save();

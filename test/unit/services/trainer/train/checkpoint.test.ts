@@ -41,31 +41,42 @@ describe('a checkpoint', () => {
 
   it('reads back as what was written', () => {
     const checkpoint = checkpointAt(12);
-    assert.deepEqual(decodeCheckpoint(encodeCheckpoint(checkpoint), 'x'), checkpoint);
+    assert.deepEqual(decodeCheckpoint(Buffer.concat(encodeCheckpoint(checkpoint)), 'x'), checkpoint);
     const fresh = {
       ...checkpoint,
       progress: { ...checkpoint.progress, firstLoss: undefined, lastLoss: undefined },
       annotations: {},
     };
-    assert.deepEqual(decodeCheckpoint(encodeCheckpoint(fresh), 'x'), fresh);
+    assert.deepEqual(decodeCheckpoint(Buffer.concat(encodeCheckpoint(fresh)), 'x'), fresh);
   });
 
   it('is a safetensors file in which the weights have the names of the parameters', () => {
-    const { tensors } = decodeTensorFile(encodeCheckpoint(checkpointAt(1)), 'x');
+    const { tensors } = decodeTensorFile(Buffer.concat(encodeCheckpoint(checkpointAt(1))), 'x');
     const names = model.parameters.map(({ name }) => name);
     assert.deepEqual([...tensors.keys()], [...names, ...names.map((name) => `solver.momentum.${name}`)]);
   });
 
   it('is refused when its metadata is not of this trainer', () => {
-    const { tensors, metadata } = decodeTensorFile(encodeCheckpoint(checkpointAt(1)), 'x');
+    const { tensors, metadata } = decodeTensorFile(Buffer.concat(encodeCheckpoint(checkpointAt(1))), 'x');
     for (const [field, value] of [
       ['format', 'something else'],
       ['inputShape', '16,16'],
       ['runStep', '-1'],
       ['lastLoss', 'low'],
     ]) {
-      const bytes = encodeTensorFile({ tensors, metadata: { ...metadata, [field]: value } });
+      const bytes = Buffer.concat(encodeTensorFile({ tensors, metadata: { ...metadata, [field]: value } }));
       assert.throws(() => decodeCheckpoint(bytes, 'x'), hasCode('ERR_VERIFICATION', new RegExp(`^x is not.*${field}`)));
+    }
+  });
+
+  it('is refused when it is a safetensors file of another program', () => {
+    for (const [metadata, format] of [
+      [{}, 'not said'],
+      [{ format: 'pt' }, 'pt'],
+    ] as const) {
+      const bytes = Buffer.concat(encodeTensorFile({ tensors: new Map(), metadata }));
+      const message = new RegExp(`^x is not a checkpoint of this trainer: its format is ${format}; give a step-`);
+      assert.throws(() => decodeCheckpoint(bytes, 'x'), hasCode('ERR_VERIFICATION', message));
     }
   });
 
