@@ -1,12 +1,12 @@
 /** Converting what is missing of a split. */
 import { InterruptedError, throwIfAborted } from '../lib/core/errors.js';
 import type { Reporter } from '../lib/platform/progress.js';
-import { readShardRecord, type ShardRecord } from '../lib/shards/shard-record.js';
+import type { ShardRecord } from '../lib/shards/shard-record.js';
+import { findShard } from './find-shard.js';
 import type { SplitPlan } from './plan.js';
 import { RejectCounter, type RejectLimit } from './reject-limit.js';
 import { createLocalQueue } from './task-queue.js';
 import type { StageTimes } from './stage-times.js';
-import type { ConvertTask } from './task.js';
 import type { WorkerPool } from './worker-pool.js';
 
 export interface ConvertSplitOptions {
@@ -16,6 +16,8 @@ export interface ConvertSplitOptions {
   readonly maxRejected: RejectLimit;
   /** Which shards are ours to make; the rest are somebody else's. */
   readonly isOurs: (shard: number) => boolean;
+  /** Folder of another version of the split. Its shards are taken, by hard link, where they would come to be the same. */
+  readonly earlier?: string | undefined;
   /** What the work is called in the progress line. */
   readonly stage: string;
   readonly reporter: Reporter;
@@ -56,10 +58,6 @@ export async function convertSplit(
     const done = [...doneOfShard.values()].reduce((sum, count) => sum + count, 0);
     options.reporter.progress({ stage: options.stage, unit: 'images', done, total });
   };
-  const existing = async (task: ConvertTask): Promise<ShardRecord | undefined> => {
-    const record = await readShardRecord(task.folder);
-    return record?.taskDigest === task.taskDigest ? record : undefined;
-  };
 
   // The first failure is the one to tell of: the others are its consequences.
   let failure: { readonly cause: unknown } | undefined;
@@ -73,7 +71,7 @@ export async function convertSplit(
       throwIfAborted(options.signal);
       throwIfAborted(stop.signal);
       const task = plan.taskOf(shard, folder);
-      const found = await existing(task);
+      const found = await findShard(task, options.earlier);
       if (found !== undefined) {
         numReused += task.keys.length;
         for (const rejected of found.rejected) counter.add(rejected);

@@ -1,6 +1,6 @@
 /** Finishing a split whose shards are all there: mean, list of rejected records, and last the manifest, its commit point. */
 import { readdir, readFile, rm } from 'node:fs/promises';
-import { basename, join } from 'node:path';
+import { join } from 'node:path';
 import type { SampleShape } from '../lib/core/tensor.js';
 import { encodePng, toPicture } from '../lib/pixels/encode.js';
 import { writeFileAtomic } from '../lib/platform/atomic-file.js';
@@ -9,7 +9,6 @@ import {
   MEAN_PICTURE_FILE,
   PIXEL_SUMS_FILE,
   REJECTED_FILE,
-  SHARD_RECORD_FILE,
   shardName,
   STD_FILE,
 } from '../lib/platform/root-layout.js';
@@ -30,9 +29,9 @@ import type { ShardRecord } from '../lib/shards/shard-record.js';
 import { countClasses, labelsOf } from './count-classes.js';
 import type { SplitPlan } from './plan.js';
 
-/** Writes what makes a split of its shards. `records` are the shards', in order. */
+/** Writes what makes a split of its shards in `folder`, which need not be its own yet. `records` are the shards', in order. */
 export async function finishSplit(
-  dataset: string,
+  { dataset, split }: Pick<AnyManifest, 'dataset' | 'split'>,
   plan: SplitPlan,
   folder: string,
   records: readonly ShardRecord[],
@@ -51,7 +50,7 @@ export async function finishSplit(
   const manifest: AnyManifest = {
     formatVersion: 1,
     dataset,
-    split: basename(folder),
+    split,
     version: versionOf(
       plan.options,
       shape,
@@ -95,13 +94,6 @@ async function writeMean(folder: string, sums: PixelSums): Promise<void> {
 /** An earlier run with other options may have got so far. */
 async function removeMean(folder: string): Promise<void> {
   for (const file of [MEAN_FILE, STD_FILE, MEAN_PICTURE_FILE]) await rm(join(folder, file), { force: true });
-}
-
-/** Removes what only an unfinished split needs. Safe to call again. */
-export async function removeConversionFiles(folder: string, manifest: AnyManifest): Promise<void> {
-  for (const { path } of manifest.shards) {
-    for (const file of [PIXEL_SUMS_FILE, SHARD_RECORD_FILE]) await rm(join(folder, path, file), { force: true });
-  }
 }
 
 /** Shards past the last are of an earlier run with other options that was never finished. */

@@ -81,7 +81,8 @@ export function planSplit(source: SplitSource, options: PlanOptions): SplitPlan 
     shuffleSeed === null ? undefined : createPermutation({ numSamples: numRecords, seed: shuffleSeed, epoch: 0 });
   const { index, membersPath, isFolder } = source.archive;
   // Each file of a folder is known by itself, so that one that is added or changed costs only its shard.
-  const identity = isFolder ? 'folder' : source.files[0].md5;
+  const { archive, prefix } = source.entry;
+  const identity = isFolder ? `${archive} ${prefix}` : `${archive} ${source.files[0].md5}`;
 
   return {
     source,
@@ -112,7 +113,7 @@ export function planSplit(source: SplitSource, options: PlanOptions): SplitPlan 
       }
       return {
         folder: join(splitFolder, shardName(shard)),
-        archive: source.entry.archive,
+        archive,
         membersPath,
         options: recordOptions,
         taskDigest: digest.digest('hex'),

@@ -25,6 +25,8 @@ export class WorkerLost extends Error {
 export class WorkerProcess {
   private readonly child: ChildProcess;
   private readonly exited: Promise<void>;
+  /** Shards that it has made. */
+  numConverted = 0;
 
   /** @param turbojpeg path of libturbojpeg, or `none` */
   constructor(turbojpeg: string) {
@@ -69,8 +71,11 @@ export class WorkerProcess {
           void observer.onProgress(message.numDone);
         } else if (message.kind === 'rejected') {
           observer.onRejected(message.rejected);
+        } else if (message.kind === 'done') {
+          this.numConverted++;
+          settle(() => resolve(message.shard));
         } else {
-          settle(() => (message.kind === 'done' ? resolve(message.shard) : reject(errorOf(message))));
+          settle(() => reject(errorOf(message)));
         }
       };
       const leave = (code: number | null, killedBy: string | null): void => {

@@ -118,6 +118,7 @@ export async function toPrepareSettings(
       shuffleSeed: options.shuffle ? options.shuffleSeed : null,
       shardSamples: options.shardSamples,
     },
+    mayUpdate: false,
     numWorkers: options.workers === 'auto' ? availableParallelism() : options.workers,
     workerTimeoutMs: options.workerTimeout * 1000,
     maxRejected: options.maxRejected,

@@ -16,16 +16,19 @@ export function addPrepareCommand(program: Command): void {
       'millrace prepare ilsvrc2012 --split val --no-shuffle',
       'millrace prepare ilsvrc2012 --size 128 --as ilsvrc2012-128 --workers 8',
       'millrace prepare ilsvrc2012 --resize area --fit cover --as ilsvrc2012-smooth',
+      'millrace prepare flowers.yaml --update                           # pictures or lists have changed since',
       'millrace prepare ilsvrc2012 --record jpeg --as ilsvrc2012-jpeg   # 45 GB where raw takes 257',
     ],
     flags: (command) =>
-      addPreparationFlags(command).option(
-        '--wait',
-        'wait for another process that prepares the same, instead of failing',
-      ),
-    schema: preparationSchema.extend({ wait: z.boolean().default(false) }),
+      addPreparationFlags(command)
+        .option(
+          '--update',
+          'where only archives, lists or files differ from those that a finished split was made from: make the shards that differ again',
+        )
+        .option('--wait', 'wait for another process that prepares the same, instead of failing'),
+    schema: preparationSchema.extend({ update: z.boolean().default(false), wait: z.boolean().default(false) }),
     async action(options, context) {
-      const settings = await toPrepareSettings(options, context);
+      const settings = { ...(await toPrepareSettings(options, context)), mayUpdate: options.update };
       const splits = await prepareDataset(settings, options.wait);
       context.result(
         { dataset: settings.name, splits },
@@ -39,12 +42,15 @@ const STAGE_NAMES: Readonly<Record<Stage, string>> = { read: 'read', decode: 'de
 
 function describe(dataset: string, split: PreparedSplit): string {
   const { numSamples, numRejected, rejectedReasons, numShards, bytes, imagesPerSecond, stageShares, boundBy } = split;
+  const numKept = split.wasPrepared ? 0 : numShards - split.numShardsMade;
   const lines = [
     `${dataset}/${split.split}: ${split.wasPrepared ? 'already prepared' : 'prepared'} in ${split.folder}`,
     `  images    ${numSamples + numRejected} in, ${numSamples} stored, ${numRejected} rejected`,
     ...Object.entries(rejectedReasons).map(([reason, count]) => `            ${count} × ${reason}`),
-    `  shards    ${numShards}, ${formatBytes(bytes)}`,
+    `  shards    ${numShards}, ${formatBytes(bytes)}${numKept > 0 ? `; ${numKept} were there` : ''}`,
   ];
+  if (split.replaced !== undefined)
+    lines.push(`  before    ${split.replaced}: for streams that are on it, until the next update`);
   if (imagesPerSecond !== undefined) lines.push(`  speed     ${imagesPerSecond.toFixed(0)} images/s`);
   if (stageShares !== undefined && boundBy !== undefined) {
     const shares = STAGES.map((stage) => `${STAGE_NAMES[stage]} ${(100 * stageShares[stage]).toFixed(0)} %`);

@@ -8,6 +8,8 @@ import { basename, dirname, join } from 'node:path';
 import { codeOf } from '../core/errors.js';
 import { toDiskError } from './system-error.js';
 
+const MAX_COMMIT_TRIES = 5;
+
 /** A name beside `path` that no other process uses: `.<name>.<pid>.<uuid>.tmp`. */
 export function temporaryPathFor(path: string): string {
   return join(dirname(path), `.${basename(path)}.${process.pid}.${randomUUID().slice(0, 8)}.tmp`);
@@ -42,6 +44,23 @@ export async function writeFileAtomic(
 export async function commitRename(from: string, to: string): Promise<void> {
   await rename(from, to);
   await syncFolder(dirname(to));
+}
+
+/** Commits a folder of flushed files at `folder`, in place of an older one if there is one: in between there is none. */
+export async function commitFolder(temporary: string, folder: string): Promise<void> {
+  await syncFolder(temporary);
+  for (let attempt = 1; ; attempt++) {
+    // A folder cannot be renamed over another one that is not empty.
+    await rm(folder, { recursive: true, force: true });
+    try {
+      await commitRename(temporary, folder);
+      return;
+    } catch (error) {
+      // Another process has put its own there in between.
+      const isTaken = codeOf(error) === 'ENOTEMPTY' || codeOf(error) === 'EEXIST';
+      if (!isTaken || attempt === MAX_COMMIT_TRIES) throw error;
+    }
+  }
 }
 
 /** Flushes a folder's entries to disk. */

@@ -1,5 +1,5 @@
 /** Words on disk: where each product lives under the root. */
-import { join } from 'node:path';
+import { basename, dirname, join } from 'node:path';
 
 export function archivesFolder(root: string): string {
   return join(root, 'archives');
@@ -19,6 +19,25 @@ export function splitFolder(root: string, dataset: string, split: string): strin
   return join(datasetsFolder(root), dataset, split);
 }
 
+/** Held by who prepares the split. It lies beside the split's folder, which another one may take the place of. */
+export function prepareLockPath(splitFolder: string): string {
+  return besideSplit(splitFolder, 'lock');
+}
+
+/** A split's next version while it is made. No split is called so: whoever looks for splits leaves names with a dot out. */
+export function nextVersionFolder(splitFolder: string): string {
+  return besideSplit(splitFolder, 'next');
+}
+
+/** The version that a split's last update has replaced, for streams that are on it. */
+export function replacedVersionFolder(splitFolder: string): string {
+  return besideSplit(splitFolder, 'replaced');
+}
+
+function besideSplit(splitFolder: string, what: string): string {
+  return join(dirname(splitFolder), `.${basename(splitFolder)}.${what}`);
+}
+
 export function shardName(index: number): string {
   return `shard-${String(index).padStart(5, '0')}`;
 }
@@ -32,6 +51,6 @@ export const MEAN_PICTURE_FILE = 'mean.png';
 /** Labels by sample id: made from the records, and made again when it is not there. */
 export const LABELS_FILE = 'labels.bin';
 export const REJECTED_FILE = 'rejected.ndjson';
-/** In a shard's folder until its split is finished: its facts, and its pixel sums. */
+/** Beside a shard's data file: its facts with what it was made of, and its pixel sums. An update needs them, a reader does not. */
 export const SHARD_RECORD_FILE = 'shard.json';
 export const PIXEL_SUMS_FILE = 'pixel-sums.f64';

@@ -1,6 +1,6 @@
 /**
- * What a converted shard keeps beside its data file until the split is finished: its facts, what was left out, and its pixel
- * sums. Committed with it by one rename, so a shard that exists has them.
+ * What a shard keeps beside its data file, so that it need not be made again: its facts, what it was made of, what was left out, and
+ * its pixel sums. Committed with it by one rename, so a shard that exists has them.
  */
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';

@@ -5,8 +5,8 @@
 import { createHash, type Hash } from 'node:crypto';
 import { mkdir, open, rm, stat } from 'node:fs/promises';
 import { join } from 'node:path';
-import { codeOf, MillraceError } from '../core/errors.js';
-import { commitRename, syncFolder, temporaryPathFor, writeFileAtomic } from '../platform/atomic-file.js';
+import { MillraceError } from '../core/errors.js';
+import { commitFolder, temporaryPathFor, writeFileAtomic } from '../platform/atomic-file.js';
 import { toDiskError } from '../platform/system-error.js';
 import { createEnvironment, LOCK_FILE, withSystemName, type Environment } from './lmdb-environment.js';
 import { DATA_FILE } from './lmdb-file.js';
@@ -44,7 +44,6 @@ const TRANSACTION_BYTES = 1 << 20;
 /** After so many bytes flushing begins, in a thread of libuv's, so that it need not all be done when the shard is finished. */
 const FLUSH_BYTES = 64 << 20;
 const PAGE_BYTES = 4096;
-const MAX_COMMIT_TRIES = 5;
 
 /**
  * Begins a shard that will stand at `folder`. Throws ERR_DISK when nothing can be written there.
@@ -127,20 +126,9 @@ class LmdbShardWriter implements ShardWriter {
   }
 
   async commit(): Promise<void> {
-    await syncFolder(this.temporary);
-    for (let attempt = 1; ; attempt++) {
-      // A folder cannot be renamed over another one that is not empty. Between the two calls there is no shard, which is as
-      // good as an unfinished one: nothing believes a shard that no manifest names.
-      await rm(this.folder, { recursive: true, force: true });
-      try {
-        await commitRename(this.temporary, this.folder);
-        return;
-      } catch (error) {
-        // Another process made the same shard in between; the same task gives the same bytes, so the last one may stay.
-        const isTaken = codeOf(error) === 'ENOTEMPTY' || codeOf(error) === 'EEXIST';
-        if (!isTaken || attempt === MAX_COMMIT_TRIES) throw error;
-      }
-    }
+    // Between two renames there is no shard, which is as good as an unfinished one: nothing believes a shard that no manifest
+    // names. When another process makes the same one, the last may stay: the same task gives the same bytes.
+    await commitFolder(this.temporary, this.folder);
   }
 
   async abandon(): Promise<void> {

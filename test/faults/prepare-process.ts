@@ -1,4 +1,4 @@
-/** `prepareDataset` in a process of its own, for tests that kill it. Arguments: root, number of workers. */
+/** `prepareDataset` in a process of its own, for tests that kill it. Arguments: root, number of workers, `update` or nothing. */
 import { prepareDataset } from '../../workers/prepare.js';
 import { tinySettings } from '../fixtures/tiny-dataset.js';
 
@@ -7,6 +7,7 @@ const settings = tinySettings(root);
 await prepareDataset(
   {
     ...settings,
+    mayUpdate: process.argv.includes('update'),
     numWorkers: Number(numWorkers),
     reporter: {
       ...settings.reporter,

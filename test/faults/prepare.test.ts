@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { execFileSync, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { readFileSync, readdirSync } from 'node:fs';
+import { existsSync, readFileSync, readdirSync } from 'node:fs';
 import { mkdir, readFile, rename, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
@@ -37,8 +37,8 @@ describe('prepare, when processes are killed', () => {
   /**
    * Runs the whole, and kills it some milliseconds after so many lines of progress are out. True when that was before its end.
    */
-  async function runAndKill(afterLines: number, delayMs: number, numWorkers: number): Promise<boolean> {
-    const child = spawn(process.execPath, [PROGRAM, root.path, String(numWorkers)], {
+  async function runAndKill(afterLines: number, delayMs: number, ...args: readonly string[]): Promise<boolean> {
+    const child = spawn(process.execPath, [PROGRAM, root.path, ...args], {
       stdio: ['ignore', 'pipe', 'inherit'],
     });
     const exited = once(child, 'exit') as Promise<[number | null, NodeJS.Signals | null]>;
@@ -56,13 +56,50 @@ describe('prepare, when processes are killed', () => {
       let numKilled = 0;
       // Each run takes up what the ones before it finished. A worker says something when it begins a shard and when it is through.
       for (const afterLines of [1, 2, 4, 3, 7, 10, 14]) {
-        if (await runAndKill(afterLines, random(40), numWorkers)) numKilled++;
+        if (await runAndKill(afterLines, random(40), String(numWorkers))) numKilled++;
       }
       assert.ok(numKilled >= 3, `killed ${numKilled} times`);
       await prepareDataset(settings, true);
       assert.deepEqual(await digestTree(dataset()), undisturbed);
     });
   }
+
+  it('leaves the old version or the new one, whole, whenever an update is killed, and ends in the new one', async () => {
+    const list = join(root.path, 'archives', 'train.txt');
+    const folder = splitFolder(root.path, 'tiny', 'train');
+    const prepare = (mayUpdate: boolean) => prepareDataset({ ...settings, splits: ['train'], mayUpdate }, false);
+    const inPlace = async () => JSON.stringify(await digestTree(folder));
+    const oldList = await readFile(list, 'utf8');
+    // In four of the seven shards.
+    const newList = oldList.replaceAll('7.JPEG 2', '7.JPEG 3');
+    try {
+      await writeFile(list, newList);
+      await prepare(false);
+      const newVersion = await inPlace();
+      await writeFile(list, oldList);
+      await prepare(true);
+      const oldVersion = await inPlace();
+      await writeFile(list, newList);
+      let numKilled = 0;
+      for (let run = 0; run < 8; run++) {
+        const wasKilled = await runAndKill(1, random(250), '2', 'update');
+        // Between two renames there is nothing.
+        const found = existsSync(folder) ? await inPlace() : 'nothing';
+        assert.ok(found === newVersion || (wasKilled && [oldVersion, 'nothing'].includes(found)));
+        if (wasKilled) numKilled++;
+        if (found !== newVersion) continue;
+        await writeFile(list, oldList);
+        await prepare(true);
+        assert.equal(await inPlace(), oldVersion);
+        await writeFile(list, newList);
+      }
+      assert.ok(numKilled >= 3, `killed ${numKilled} times`);
+      await prepare(true);
+      assert.equal(await inPlace(), newVersion);
+    } finally {
+      await writeFile(list, oldList);
+    }
+  });
 
   it('ends in the same bytes when workers are killed, one or all, at 20 points', async () => {
     let numKilled = 0;
@@ -217,6 +254,18 @@ describe('a worker pool', () => {
     await pool.close();
     assert.equal(lost.length, 3);
     assert.deepEqual(readdirSync(splitFolder(folder.path, 'pool', 'val')), []);
+  });
+
+  it('replaces a worker that has made many shards: each leaves files open in it', async () => {
+    const pool = createWorkerPool({ turbojpeg: 'none', timeoutMs: 60_000 });
+    const pids = new Set<number>();
+    for (let shard = 0; shard < 65; shard++) {
+      await pool.convert({ ...task(), folder: `${task().folder}-${shard}` }, observer, settings.signal);
+      for (const pid of childrenOf(process.pid)) pids.add(pid);
+    }
+    await pool.close();
+    assert.equal(pids.size, 2);
+    assert.equal(readdirSync(splitFolder(folder.path, 'pool', 'val')).length, 65);
   });
 
   it('passes on what a task failed of, without trying again', async () => {

@@ -1,6 +1,6 @@
 /** A dataset whose images lie in a folder, in place of an archive. */
 import assert from 'node:assert/strict';
-import { mkdir, readFile, rm, symlink, utimes, writeFile } from 'node:fs/promises';
+import { mkdir, readFile, rename, rm, symlink, utimes, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { readManifest } from '../../lib/shards/manifest.js';
 import { openSplit } from '../../lib/shards/split-reader.js';
@@ -10,7 +10,7 @@ import { convertShare, prepareDataset } from '../../workers/prepare.js';
 import { findDataset } from '../../lib/catalog/catalog.js';
 import { millrace } from '../fixtures/cli.js';
 import { temporaryFolder } from '../fixtures/temporary-folder.js';
-import { tinyJpeg, tinySettings } from '../fixtures/tiny-dataset.js';
+import { digestTree, tinyJpeg, tinySettings } from '../fixtures/tiny-dataset.js';
 
 const DATASET = `
 name: mine
@@ -111,7 +111,7 @@ describe('a folder of images', () => {
     assert.equal(verify.code, 0, verify.stdout + verify.stderr);
   });
 
-  it('makes only the shards of changed files again, and refuses a finished split of other files', async () => {
+  it('makes only the shards of changed files again, of a finished split when it is to be updated', async () => {
     const settings = { ...tinySettings(root.path), dataset: await findDataset(join(root.path, 'mine.yaml')) };
     const plan = { ...settings.plan, shuffleSeed: null, shardSamples: 2 };
     const half = { ...settings, name: 'again', splits: ['train'], plan };
@@ -127,7 +127,20 @@ describe('a folder of images', () => {
     assert.notEqual(await digest(1), before[1]);
     assert.equal((await prepareDataset(half, false))[0].numSamples, 4);
     await writeFile(at('train/cat/new.jpg'), await tinyJpeg(50));
-    await assert.rejects(prepareDataset(half, false), { code: 'ERR_OPTIONS_DIFFER', message: /pictures +MD5 / });
+    await assert.rejects(prepareDataset(half, false), {
+      code: 'ERR_OPTIONS_DIFFER',
+      message: /pictures +MD5 .*--update/s,
+    });
+    const update = async () => (await prepareDataset({ ...half, mayUpdate: true }, false))[0];
+    // The fourth of five: the last one has another number, too.
+    assert.deepEqual(await update().then(({ numShards, numShardsMade }) => [numShards, numShardsMade]), [3, 2]);
+    await writeFile(at('train/cat/1.jpg'), await tinyJpeg(51));
+    assert.deepEqual(await update().then(({ numShards, numShardsMade }) => [numShards, numShardsMade]), [3, 1]);
+    const folder = splitFolder(root.path, 'again', 'train');
+    const updated = await digestTree(folder);
+    await rename(folder, join(root.path, 'updated'));
+    await prepareDataset(half, false);
+    assert.deepEqual(updated, await digestTree(folder));
   });
 
   it('says what is wrong with the description', async () => {

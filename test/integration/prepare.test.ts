@@ -10,7 +10,9 @@ import {
   LABELS_FILE,
   MEAN_FILE,
   MEAN_PICTURE_FILE,
+  PIXEL_SUMS_FILE,
   REJECTED_FILE,
+  SHARD_RECORD_FILE,
   splitFolder,
   STD_FILE,
 } from '../../lib/platform/root-layout.js';
@@ -43,7 +45,7 @@ describe('prepare', () => {
     const shards = Array.from({ length: 7 }, (_, i) => `shard-0000${i}`);
     const files = ['manifest.json', LABELS_FILE, MEAN_FILE, MEAN_PICTURE_FILE, REJECTED_FILE, STD_FILE];
     assert.deepEqual(names.sort(), [...files, ...shards].sort());
-    assert.deepEqual(await readdir(join(folder, shards[0])), ['data.mdb']);
+    assert.deepEqual((await readdir(join(folder, shards[0]))).sort(), ['data.mdb', PIXEL_SUMS_FILE, SHARD_RECORD_FILE]);
   });
 
   it('names each rejected image with its reason', async () => {

@@ -79,6 +79,10 @@ describe('planSplit', () => {
     const digest = (source: SplitSource, options: PlanOptions): string => tasksOf(source, options)[0].taskDigest;
     const base = { ...CAFFE, size: 8, shuffleSeed: 3 };
     const same = digest(listed, base);
+    const folderAt = (prefix: string): SplitSource => {
+      const source = sourceOf([`${prefix}d.jpg`], 'd.jpg 7\n', prefix);
+      return { ...source, archive: { ...source.archive, isFolder: true } };
+    };
     assert.equal(digest(listed, { ...base }), same);
     const others = [
       digest(listed, { ...base, size: 9 }),
@@ -89,9 +93,12 @@ describe('planSplit', () => {
       digest(listed, { ...base, shuffleSeed: null }),
       digest(listed, { ...base, shardSamples: 2 }),
       digest({ ...listed, files: [{ ...listed.files[0], md5: '1'.repeat(32) }] }, base),
+      digest({ ...listed, entry: { ...listed.entry, archive: 'renamed.tar' } }, base),
+      digest(folderAt('one/'), base),
+      digest(folderAt('another/'), base),
       digest({ ...listed, list: parseList('d.jpg 7\nmissing.jpg 1\nb c.jpg -2\nd.jpg 8\n') }, base),
     ];
-    assert.equal(new Set([same, ...others]).size, 10);
+    assert.equal(new Set([same, ...others]).size, 1 + others.length);
   });
 });
 
