@@ -43,8 +43,6 @@ export async function benchPrepareMemory(): Promise<void> {
       notes: [
         `Resident memory of the larger of two workers, the most that was seen in each tenth of the run; records of ${SIZE} × ${SIZE}, which`,
         `take less disk and the same decoding. ≤ ${MAX_MB} MB was asked for: ${Math.max(...peaks) <= 1000 * MAX_MB ? 'holds' : 'does not hold'}.`,
-        'What grows is not the heap but what LMDB has mapped of finished shards, about a tenth of their files: clean pages of the page cache,',
-        'which the system takes back when it needs them. The lmdb package never unmaps a file of data format v1; a worker ends after 64 shards.',
       ],
       columns: ['tenth', 'MB'],
       rows: peaks.map((peakKb, tenth) => [tenth + 1, (peakKb / 1000).toFixed(0)]),

@@ -34,12 +34,6 @@ export interface WorkerPool {
 /** A little more than the worker gives itself. */
 const STOP_GRACE_MS = 6_000;
 
-/**
- * After so many shards a worker makes room for a new one. In builds of data format v1 the lmdb package never really closes an
- * environment: its map and three descriptors stay until the process ends.
- */
-const MAX_SHARDS = 64;
-
 export function createWorkerPool({ turbojpeg, timeoutMs, onLost }: WorkerPoolOptions): WorkerPool {
   const idle: WorkerProcess[] = [];
 
@@ -53,8 +47,7 @@ export function createWorkerPool({ turbojpeg, timeoutMs, onLost }: WorkerPoolOpt
     worker ??= new WorkerProcess(turbojpeg);
     try {
       const shard = await worker.convert(order, observer, timeoutMs, signal);
-      if (worker.numConverted < MAX_SHARDS) idle.push(worker);
-      else await worker.stop(STOP_GRACE_MS);
+      idle.push(worker);
       return shard;
     } catch (error) {
       await worker.stop(error instanceof WorkerLost ? 0 : STOP_GRACE_MS);

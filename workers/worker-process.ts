@@ -25,8 +25,6 @@ export class WorkerLost extends Error {
 export class WorkerProcess {
   private readonly child: ChildProcess;
   private readonly exited: Promise<void>;
-  /** Shards that it has made. */
-  numConverted = 0;
 
   /** @param turbojpeg path of libturbojpeg, or `none` */
   constructor(turbojpeg: string) {
@@ -71,11 +69,8 @@ export class WorkerProcess {
           void observer.onProgress(message.numDone);
         } else if (message.kind === 'rejected') {
           observer.onRejected(message.rejected);
-        } else if (message.kind === 'done') {
-          this.numConverted++;
-          settle(() => resolve(message.shard));
         } else {
-          settle(() => reject(errorOf(message)));
+          settle(() => (message.kind === 'done' ? resolve(message.shard) : reject(errorOf(message))));
         }
       };
       const leave = (code: number | null, killedBy: string | null): void => {

@@ -256,18 +256,6 @@ describe('a worker pool', () => {
     assert.deepEqual(readdirSync(splitFolder(folder.path, 'pool', 'val')), []);
   });
 
-  it('replaces a worker that has made many shards: each leaves files open in it', async () => {
-    const pool = createWorkerPool({ turbojpeg: 'none', timeoutMs: 60_000 });
-    const pids = new Set<number>();
-    for (let shard = 0; shard < 65; shard++) {
-      await pool.convert({ ...task(), folder: `${task().folder}-${shard}` }, observer, settings.signal);
-      for (const pid of childrenOf(process.pid)) pids.add(pid);
-    }
-    await pool.close();
-    assert.equal(pids.size, 2);
-    assert.equal(readdirSync(splitFolder(folder.path, 'pool', 'val')).length, 65);
-  });
-
   it('passes on what a task failed of, without trying again', async () => {
     const lost: string[] = [];
     const pool = createWorkerPool({ turbojpeg: 'none', timeoutMs: 60_000, onLost: (message) => lost.push(message) });
