@@ -16,7 +16,7 @@ export interface VerifyShardOptions {
   /** Of a sample as it is served; null when samples differ in shape. */
   readonly shape: SampleShape | null;
   readonly decode: SampleDecoder;
-  /** Share of the records to decode, `[0, 1]`, spread evenly. */
+  /** Share of the records to decode, `[0, 1]`, spread evenly and rounded up. */
   readonly decodeShare: number;
   /** Bytes of values gone through. */
   readonly onProgress: (doneBytes: number) => void;
@@ -63,11 +63,12 @@ async function verifyRecords(
 ): Promise<VerifiedShard> {
   const content = createHash('sha256');
   const unusable: string[] = [];
+  const numToDecode = Math.ceil(expected.numSamples * decodeShare);
   let [numSamples, numDecoded, numBytes, turnBytes] = [0, 0, 0, 0];
   for (const { key, value } of scanRecords(folder)) {
     content.update(key).update(value);
     numSamples++;
-    if (Math.floor(numSamples * decodeShare) > numDecoded) {
+    if (Math.floor((numSamples * numToDecode) / expected.numSamples) > numDecoded) {
       numDecoded++;
       const problem = await problemOf(value, decode, shape);
       if (problem !== undefined) unusable.push(`${folder}: record "${key.toString()}": ${problem}`);
