@@ -211,8 +211,12 @@ function describe(outcome: TrainResult): string {
     drawCurve(losses),
     `steps       ${steps}, loss ${firstLoss?.toFixed(3) ?? '–'} → ${lastLoss?.toFixed(3) ?? '–'}`,
     `accuracy    ${percent(accuracy.top1)} top-1, ${percent(accuracy.top5)} top-5 of ${accuracy.numSamples} images`,
-    `speed       ${imagesPerSecond.toFixed(0)} images/s, ${percent(waitShare)} of the time waiting for data`,
-    `start       ${(firstWaitMs / 1000).toFixed(1)} s until the first batch`,
+    ...(imagesPerSecond === 0
+      ? ['speed       trained before']
+      : [
+          `speed       ${imagesPerSecond.toFixed(0)} images/s, ${percent(waitShare)} of the time waiting for data`,
+          `start       ${(firstWaitMs / 1000).toFixed(1)} s until the first batch`,
+        ]),
     `log         ${outcome.log}`,
     `checkpoint  ${outcome.checkpoint}`,
   ].join('\n');
