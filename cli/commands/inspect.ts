@@ -144,6 +144,7 @@ function describeCounts(counts: LabelCounts): string {
   const values = [...counts.values()].sort((a, b) => a - b);
   if (values.length === 0) return 'none';
   const [least, median, most] = [values[0], values[values.length >> 1], values.at(-1) ?? 0];
-  const each = least === most ? formatCount(most, 'sample') : `${least} to ${most} samples, median ${median}`;
-  return `${formatCount(values.length, 'label')} in use, ${each} each`;
+  const each =
+    least === most ? `${formatCount(most, 'sample')} each` : `${least} to ${most} samples each, median ${median}`;
+  return `${formatCount(values.length, 'label')} in use, ${each}`;
 }

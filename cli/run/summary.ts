@@ -1,5 +1,5 @@
 /** The table at the end of `millrace run`. */
-import { formatBytes, formatCount, formatDuration, inThousands } from '../../lib/platform/progress.js';
+import { formatAmount, formatBytes, formatCount, formatDuration, inThousands } from '../../lib/platform/progress.js';
 import type { MainJobResult } from './main-job.js';
 
 /** One line a fact, and the commands to do the same on one's own data. */
@@ -16,7 +16,7 @@ export function summarize({ download, prepare, train }: MainJobResult, root: str
   }
   for (const split of prepare.splits) {
     const speed =
-      split.imagesPerSecond === undefined ? 'prepared before' : `${split.imagesPerSecond.toFixed(0)} images/s`;
+      split.imagesPerSecond === undefined ? 'prepared before' : `${formatAmount(split.imagesPerSecond, 'images')}/s`;
     rows.push([
       `${split.split}: images in`,
       `${inThousands(split.numSamples + split.numRejected)} in, ${inThousands(split.numRejected)} rejected, ${speed}`,
@@ -33,7 +33,7 @@ export function summarize({ download, prepare, train }: MainJobResult, root: str
       'train: speed',
       imagesPerSecond === 0
         ? 'trained before'
-        : `${imagesPerSecond.toFixed(0)} images/s, ${percent(waitShare)} of the time waiting for data`,
+        : `${formatAmount(imagesPerSecond, 'images')}/s, ${percent(waitShare)} of the time waiting for data`,
     ],
     [
       'val: accuracy',
