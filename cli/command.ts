@@ -2,7 +2,7 @@
 import type { Command } from 'commander';
 import { resolve } from 'node:path';
 import { z } from 'zod';
-import { InterruptedError, messageOf, MillraceError, UsageError } from '../lib/core/errors.js';
+import { InterruptedError, MillraceError, UsageError } from '../lib/core/errors.js';
 import { LOG_LEVELS, readEnvironment, type Environment } from '../lib/platform/environment.js';
 import { createLogger, type Logger } from '../lib/platform/logger.js';
 import { watchSignals } from '../lib/platform/lifecycle.js';
@@ -127,7 +127,8 @@ export function parseOptions<Schema extends z.ZodObject>(
 export function printError(error: unknown, json: boolean): void {
   if (json) {
     const fields = error instanceof MillraceError ? { code: error.code, ...error.context } : { code: 'ERR_INTERNAL' };
-    process.stdout.write(`${JSON.stringify({ event: 'error', ...fields, message: messageOf(error) })}\n`);
+    const message = error instanceof MillraceError ? error.message : String(error);
+    process.stdout.write(`${JSON.stringify({ event: 'error', ...fields, message })}\n`);
     return;
   }
   if (error instanceof MillraceError) {

@@ -4,12 +4,13 @@ import { z } from 'zod';
 import { UsageError } from '../lib/core/errors.js';
 import { readFlagFile } from './commands/listen-flags.js';
 
-export function addConnectFlags(command: Command): Command {
+/** @param server what the help calls it */
+export function addConnectFlags(command: Command, server = 'server'): Command {
   return command
-    .option('--tls-ca <file>', 'certificate authority of the server, PEM (default: no TLS)')
-    .option('--tls-cert <file>', 'certificate chain of this client, PEM, for servers that ask for one')
+    .option('--tls-ca <file>', `certificate authority of the ${server}, PEM (default: no TLS)`)
+    .option('--tls-cert <file>', `certificate chain of this client, PEM, where the ${server} asks for one`)
     .option('--tls-key <file>', 'key of the certificate, PEM')
-    .option('--token-file <file>', 'file that holds the bearer token for the server');
+    .option('--token-file <file>', `file that holds the bearer token for the ${server}`);
 }
 
 export const connectSchema = z.object({

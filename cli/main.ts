@@ -38,6 +38,7 @@ const program = new Command('millrace')
   .description('Fetch image datasets, turn them into LMDB shards, stream shuffled batches to trainers elsewhere.')
   .version(packageVersion())
   .exitOverride()
+  .configureHelp({ subcommandTerm: (command) => command.name() })
   .showHelpAfterError('(--help shows what there is)');
 
 const asked = Object.entries(COMMANDS).filter(([name]) => name === process.argv[2]);

@@ -1,7 +1,7 @@
 /** What Caffe's convert_imageset does: a list of image files becomes one LMDB or LevelDB of Datums. */
 import { readFile, stat } from 'node:fs/promises';
 import { setImmediate } from 'node:timers/promises';
-import { codeOf, MillraceError, throwIfAborted, UsageError } from '../lib/core/errors.js';
+import { codeOf, messageOf, MillraceError, throwIfAborted, UsageError } from '../lib/core/errors.js';
 import { recordKey, type ListEntry } from '../lib/core/image-list.js';
 import { createPixelPipeline } from '../lib/pixels/pixel-pipeline.js';
 import { findTurbojpeg } from '../lib/pixels/turbojpeg.js';
@@ -126,7 +126,7 @@ async function readDatum(
   } catch (error) {
     const isUnreadable =
       codeOf(error) === 'ERR_IMAGE_UNREADABLE' || (error as NodeJS.ErrnoException).syscall !== undefined;
-    if (isUnreadable && error instanceof Error) return { reason: error.message };
+    if (isUnreadable) return { reason: messageOf(error) };
     throw error;
   }
 }

@@ -14,7 +14,7 @@ export interface VerifyShardOptions {
   /** Of a sample as it is served; null when samples differ in shape. */
   readonly shape: SampleShape | null;
   readonly decode: SampleDecoder;
-  /** Share of the records to decode, `[0, 1]`, spread evenly. */
+  /** Share of the records to decode, `[0, 1]`, spread evenly and rounded up. */
   readonly decodeShare: number;
   /** Bytes of values gone through. */
   readonly onProgress: (doneBytes: number) => void;
@@ -58,11 +58,12 @@ async function verifyRecords(
   { shape, decode, decodeShare, onProgress, signal }: VerifyShardOptions,
 ): Promise<VerifiedShard> {
   const unusable: string[] = [];
+  const numToDecode = Math.ceil(expected.numSamples * decodeShare);
   let [numVisited, numDecoded] = [0, 0];
   const { numSamples, contentDigest } = await scanContent(
     folder,
     async ({ key, value }) => {
-      if (Math.floor(++numVisited * decodeShare) === numDecoded) return;
+      if (Math.floor((++numVisited * numToDecode) / expected.numSamples) <= numDecoded) return;
       numDecoded++;
       const problem = await problemOf(value, decode, shape);
       if (problem !== undefined) unusable.push(`${folder}: record "${key.toString()}": ${problem}`);

@@ -14,7 +14,7 @@ import { verifyShard } from './verify-shard.js';
 
 export interface VerifyOptions {
   readonly root: string;
-  /** Share of the records to decode, `[0, 1]`, spread evenly. */
+  /** Share of each shard's records to decode, `[0, 1]`, spread evenly: at least one of each, unless it is 0. */
   readonly decodeShare: number;
   readonly reporter: Reporter;
   readonly signal: AbortSignal;

@@ -1,6 +1,6 @@
 import type { Command } from 'commander';
 import { once } from 'node:events';
-import { join } from 'node:path';
+import { join, relative } from 'node:path';
 import { z } from 'zod';
 import { createArchiveServer } from '../../services/archive-server/archive-server.js';
 import { openServedDataset, SERVED_DATASETS } from '../../services/archive-server/served-dataset.js';
@@ -25,8 +25,9 @@ export function addArchiveServerCommand(program: Command): void {
       cutFirstTransfer: numberFlag(0.001, 0.999).optional(),
     }),
     async action({ dataset: name, port, cutFirstTransfer }, { root, environment, reporter, signal }) {
+      const sampleFolder = join(root, 'sample-archives');
       const { dataset, files } = await openServedDataset(name, {
-        sampleFolder: join(root, 'sample-archives'),
+        sampleFolder,
         testData: environment.testData,
         reporter,
         signal,
@@ -34,7 +35,9 @@ export function addArchiveServerCommand(program: Command): void {
       const server = createArchiveServer({ dataset, files, port, cutFirstTransferAt: cutFirstTransfer });
       const url = await server.start();
       try {
-        const text = `serving ${name} at ${url}; fetch it with: millrace download ${name} --base-url ${url}`;
+        // The digests of what was drawn stand there.
+        const source = name === 'sample' ? relative('', join(sampleFolder, 'dataset.json')) : name;
+        const text = `serving ${name} at ${url}; fetch it with: millrace download ${source} --base-url ${url}`;
         reporter.event('listening', text, { url, port: Number(new URL(url).port) });
         if (!signal.aborted) await once(signal, 'abort');
       } finally {

@@ -83,9 +83,11 @@ export function addConvertImagesetCommand(program: Command): void {
         },
         signal,
       });
+      const isGlued = numUnreadable === list.length && list.length > 0 && !rootfolder.endsWith('/');
+      const hint = isGlued ? '; as in Caffe, names follow right behind <rootfolder>: does it lack its final "/"?' : '';
       result(
         { database: dbName, numListed: list.length, numWritten, numUnreadable },
-        `${dbName}: ${numWritten} of ${list.length} images stored`,
+        `${dbName}: ${numWritten} of ${list.length} images stored${hint}`,
       );
     },
   });

@@ -72,22 +72,28 @@ export function addDownloadCommand(program: Command): void {
       "millrace download https://example.org/images.tar --header 'X-Token: …' --rate 20M   # behind a login, at 20 MB/s",
     ],
     flags: (command) =>
-      addConnectFlags(command)
-        .option('--only <file...>', 'just these archives, optional ones too')
-        .option('--all', 'the optional archives too')
-        .option('--base-url <url>', 'fetch each archive from <url>/<file>')
-        .option('--md5 <hex>', 'the digest to expect, when <source> is a URL')
-        .option('--sha256 <hex>', 'the same, of another kind')
-        .option('--concurrency <count>', 'archives at a time (default: 2)')
-        .option('--connections <count>', 'connections for one large archive (default: 4)')
-        .option('--rate <bytes/s>', 'the most that comes over all connections together, e.g. 20M (default: no limit)')
-        .option('--preallocate', 'set the room for each archive aside before its first byte')
-        .option('--header <line...>', '"Name: value", sent to the host of the URL only')
-        .option('--cookie <text...>', '"name=value", sent to the host of the URL only')
-        .option('--netrc [file]', 'logins by host (default file: ~/.netrc)')
-        .option('--bearer-file <file>', 'file that holds a bearer token for the host of the URL')
-        .option('--wait', 'wait for another process that fetches the same archive')
-        .option('--service <host:port>', 'let a "millrace downloader serve" fetch them to its own root, and watch it'),
+      addConnectFlags(
+        command
+          .option('--only <file...>', 'just these archives, optional ones too')
+          .option('--all', 'the optional archives too')
+          .option('--base-url <url>', 'fetch each archive from <url>/<file>')
+          .option('--md5 <hex>', 'the digest to expect, when <source> is a URL')
+          .option('--sha256 <hex>', 'the same, of another kind')
+          .option('--concurrency <count>', 'archives at a time (default: 2)')
+          .option('--connections <count>', 'connections for one large archive (default: 4)')
+          .option('--rate <bytes/s>', 'the most that comes over all connections together, e.g. 20M (default: no limit)')
+          .option('--preallocate', 'set the room for each archive aside before its first byte')
+          .option('--header <line...>', '"Name: value", sent to the host of the URL only')
+          .option('--cookie <text...>', '"name=value", sent to the host of the URL only')
+          .option('--netrc [file]', 'logins by host (default file: ~/.netrc)')
+          .option('--bearer-file <file>', 'file that holds a bearer token for the host of the URL')
+          .option('--wait', 'wait for another process that fetches the same archive')
+          .option(
+            '--service <host:port>',
+            'let a "millrace downloader serve" fetch them to its own root, and watch it',
+          ),
+        'service',
+      ),
     schema,
     async action(options, context) {
       const archives = await archivesOf(options);
@@ -180,6 +186,7 @@ function describe(summaries: readonly ArchiveSummary[], archives: readonly Archi
     const archive = archives.find((other) => other.file === file);
     return archive === undefined ? `MD5 ${md5}` : proofText(archive, md5);
   };
+  if (summaries.length === 0) return 'nothing to fetch: folders stay where they are';
   return summaries
     .map((summary) => {
       const { file, bytes, bytesFetched, resumedAt, seconds } = summary;

@@ -1,7 +1,7 @@
 /** `millrace downloader list`, `pause`, `resume`, `cancel`, `rate`: what a running service is told. */
 import type { Command } from 'commander';
 import { z } from 'zod';
-import { formatBytes } from '../../lib/platform/progress.js';
+import { formatBytes, formatCount } from '../../lib/platform/progress.js';
 import type { Job } from '../../protos/gen/millrace/v1/download.js';
 import { DownloadControl, stateName } from '../../services/downloader/service/control.js';
 import { defineCommand, type CommandContext } from '../command.js';
@@ -18,6 +18,7 @@ const filesSchema = serviceSchema.extend({ files: z.array(z.string()) });
 function addServiceFlags(command: Command): Command {
   return addConnectFlags(
     command.option('--service <host:port>', `where the service listens (default: ${DEFAULT_SERVICE})`),
+    'service',
   );
 }
 
@@ -33,7 +34,7 @@ export function addControlCommands(downloader: Command): void {
       withControl(options, async (control) => {
         const { jobs, bytesPerSecond } = await control.list();
         const limit = bytesPerSecond === 0 ? 'no limit of the rate' : `at most ${formatBytes(bytesPerSecond)}/s`;
-        const lines = [...jobs.map(describe), `${jobs.length} ${jobs.length === 1 ? 'job' : 'jobs'}, ${limit}`];
+        const lines = [...describe(jobs), `${formatCount(jobs.length, 'job')}, ${limit}`];
         result({ jobs: jobs.map(plain), bytesPerSecond }, lines.join('\n'));
       }),
   });
@@ -86,14 +87,19 @@ async function withControl(
 }
 
 function tell(jobs: readonly Job[], { result }: CommandContext): void {
-  result({ jobs: jobs.map(plain) }, jobs.length === 0 ? 'no job is meant' : jobs.map(describe).join('\n'));
+  result({ jobs: jobs.map(plain) }, jobs.length === 0 ? 'no job is meant' : describe(jobs).join('\n'));
 }
 
 function plain({ state, ...job }: Job) {
   return { ...job, state: stateName(state) };
 }
 
-function describe({ file, state, bytesDone, bytesTotal, error }: Job): string {
-  const amount = bytesTotal === 0 ? formatBytes(bytesDone) : `${formatBytes(bytesDone)} of ${formatBytes(bytesTotal)}`;
-  return [file, stateName(state), amount, ...(error === undefined ? [] : [error.message])].join('  ');
+/** A line a job, in columns. */
+function describe(jobs: readonly Job[]): string[] {
+  const width = Math.max(...jobs.map(({ file }) => file.length));
+  return jobs.map(({ file, state, bytesDone, bytesTotal, error }) => {
+    const total = bytesTotal === 0 ? '' : ` of ${formatBytes(bytesTotal)}`;
+    const why = error === undefined ? [] : [error.message];
+    return [file.padEnd(width), stateName(state).padEnd(9), `${formatBytes(bytesDone)}${total}`, ...why].join('  ');
+  });
 }

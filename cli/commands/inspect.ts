@@ -4,7 +4,7 @@ import { join, resolve } from 'node:path';
 import { z } from 'zod';
 import { UsageError } from '../../lib/core/errors.js';
 import { writeFileAtomic } from '../../lib/platform/atomic-file.js';
-import { formatBytes } from '../../lib/platform/progress.js';
+import { formatBytes, formatCount, inThousands } from '../../lib/platform/progress.js';
 import type { AnyManifest } from '../../lib/shards/manifest.js';
 import { drawShardSheet, drawSplitSheet, type ContactSheet } from '../../workers/contact-sheet.js';
 import { inspectShard, inspectSplit, type LabelCounts, type SplitFacts } from '../../workers/inspect.js';
@@ -42,7 +42,7 @@ export function addInspectCommand(program: Command): void {
         const sheet = await saveSheet(options, (toDraw) => drawShardSheet(options.dataset, toDraw));
         const { shape } = facts;
         const lines = [
-          `${options.dataset}: ${facts.numSamples} records`,
+          `${options.dataset}: ${formatCount(facts.numSamples, 'record')}`,
           `  keys      ${facts.firstKey ?? 'none'} … ${facts.lastKey ?? 'none'}`,
           `  form      ${shape === undefined ? 'image files' : `raw ${shape.channels}×${shape.height}×${shape.width}, planar`}`,
           `  labels    ${describeCounts(labelCounts)}`,
@@ -106,14 +106,14 @@ function describeSplit({ manifest, labelCounts }: SplitFacts): string {
   const numbers = (values: readonly number[]): string => values.map((value) => value.toFixed(3)).join(', ');
   const lines = [
     `${manifest.dataset}/${manifest.split}: version ${manifest.version}`,
-    `  samples   ${manifest.numSamples}, ${manifest.numRejected} rejected`,
+    `  samples   ${inThousands(manifest.numSamples)}, ${inThousands(manifest.numRejected)} rejected`,
     `  form      ${describeForm(options)}, ${describeShape(manifest)}`,
     `  order     ${options.shuffleSeed === null ? 'as listed' : `shuffled by seed ${options.shuffleSeed}`}`,
     `  shards    ${shards.length} of up to ${options.shardSamples} records, ${formatBytes(bytes)}`,
     `  mean      ${numbers(channelMean)}  (B, G, R)`,
     `  std       ${numbers(channelStd)}`,
     ...manifest.source.archives.map(({ file, bytes, md5 }) => `  from      ${file}, ${formatBytes(bytes)}, MD5 ${md5}`),
-    `  classes   ${classes.length}; samples a class: ${describeCounts(labelCounts)}`,
+    `  classes   ${inThousands(classes.length)}; ${describeCounts(labelCounts)}`,
   ];
   // A page of classes is worth printing; a thousand are for --json.
   if (classes.length <= 20) {
@@ -143,5 +143,8 @@ function describeForm({ record, rawShare = 0, quality }: AnyManifest['options'])
 function describeCounts(counts: LabelCounts): string {
   const values = [...counts.values()].sort((a, b) => a - b);
   if (values.length === 0) return 'none';
-  return `${values.length} labels, ${values[0]} to ${values.at(-1) ?? 0} samples each, median ${values[values.length >> 1]}`;
+  const [least, median, most] = [values[0], values[values.length >> 1], values.at(-1) ?? 0];
+  const each =
+    least === most ? `${formatCount(most, 'sample')} each` : `${least} to ${most} samples each, median ${median}`;
+  return `${formatCount(values.length, 'label')} in use, ${each}`;
 }

@@ -1,6 +1,6 @@
 import type { Command } from 'commander';
 import { z } from 'zod';
-import { formatBytes } from '../../lib/platform/progress.js';
+import { formatAmount, formatBytes, inThousands } from '../../lib/platform/progress.js';
 import { prepareDataset, type PreparedSplit } from '../../workers/prepare.js';
 import { STAGES, type Stage } from '../../workers/stage-times.js';
 import { defineCommand } from '../command.js';
@@ -45,13 +45,13 @@ function describe(dataset: string, split: PreparedSplit): string {
   const numKept = split.wasPrepared ? 0 : numShards - split.numShardsMade;
   const lines = [
     `${dataset}/${split.split}: ${split.wasPrepared ? 'already prepared' : 'prepared'} in ${split.folder}`,
-    `  images    ${numSamples + numRejected} in, ${numSamples} stored, ${numRejected} rejected`,
+    `  images    ${inThousands(numSamples + numRejected)} in, ${inThousands(numSamples)} stored, ${inThousands(numRejected)} rejected`,
     ...Object.entries(rejectedReasons).map(([reason, count]) => `            ${count} × ${reason}`),
     `  shards    ${numShards}, ${formatBytes(bytes)}${numKept > 0 ? `; ${numKept} were there` : ''}`,
   ];
   if (split.replaced !== undefined)
     lines.push(`  before    ${split.replaced}: for streams that are on it, until the next update`);
-  if (imagesPerSecond !== undefined) lines.push(`  speed     ${imagesPerSecond.toFixed(0)} images/s`);
+  if (imagesPerSecond !== undefined) lines.push(`  speed     ${formatAmount(imagesPerSecond, 'images')}/s`);
   if (stageShares !== undefined && boundBy !== undefined) {
     const shares = STAGES.map((stage) => `${STAGE_NAMES[stage]} ${(100 * stageShares[stage]).toFixed(0)} %`);
     lines.push(`  workers   ${shares.join(', ')} of their time: ${STAGE_NAMES[boundBy]} binds`);

@@ -1,9 +1,11 @@
 import type { Command } from 'commander';
 import { once } from 'node:events';
+import { existsSync } from 'node:fs';
 import { askFleet } from '../../services/batch-server/fleet-status.js';
 import { isInFleet, serveInFleet, startFleet } from '../../services/batch-server/fleet.js';
 import { z } from 'zod';
 import { removeStaleSocket } from '../../lib/rpc/unix-socket.js';
+import { datasetsFolder } from '../../lib/platform/root-layout.js';
 import { BatchServer } from '../../services/batch-server/server.js';
 import { defineCommand, integerFlag } from '../command.js';
 import { addListenFlags, listenSchema, readListenOptions } from './listen-flags.js';
@@ -46,7 +48,9 @@ export function addServeCommand(program: Command): void {
       const { threads, prefetch, processes, memory = environment.memoryMib } = flags;
       const options = await readListenOptions(flags);
       const tellListening = (address: string, metricsPort: number | undefined): void => {
-        reporter.event('listening', `serving the splits under ${root} on ${address}; Ctrl-C ends it`, {
+        const what = existsSync(datasetsFolder(root)) ? '' : ' (none yet: "millrace prepare" makes them)';
+        const metrics = metricsPort === undefined ? '' : `, metrics on http://127.0.0.1:${metricsPort}/metrics`;
+        reporter.event('listening', `serving the splits under ${root}${what} on ${address}${metrics}; Ctrl-C ends it`, {
           address,
           metricsPort: metricsPort ?? null,
         });

@@ -1,6 +1,7 @@
 import type { Command } from 'commander';
 import { z } from 'zod';
 import { MillraceError } from '../../lib/core/errors.js';
+import { formatCount } from '../../lib/platform/progress.js';
 import { verifySplit, type VerifyResult } from '../../workers/verify-split.js';
 import { defineCommand } from '../command.js';
 import { findPreparedDataset } from './prepared-dataset.js';
@@ -44,8 +45,9 @@ export function addVerifyCommand(program: Command): void {
       }
       const lines = splits.map(
         ({ split, numSamples, numShards, numArchives, numDecoded }) =>
-          `${dataset.name}/${split}: ${numSamples} samples in ${numShards} shards and ${numArchives} archive files are as they were made` +
-          (numDecoded > 0 ? `; ${numDecoded} samples decoded` : ''),
+          `${dataset.name}/${split}: ${formatCount(numSamples, 'sample')} in ${formatCount(numShards, 'shard')}` +
+          `${numArchives > 0 ? ` and ${formatCount(numArchives, 'archive file')}` : ''} are as they were made` +
+          (numDecoded > 0 ? `; ${formatCount(numDecoded, 'sample')} decoded` : ''),
       );
       result({ dataset: dataset.name, splits }, lines.join('\n'));
     },

@@ -8,7 +8,7 @@ import { addPreparationFlags, preparationSchema, toPrepareSettings } from './pre
 export function addWorkerCommand(program: Command): void {
   defineCommand(program, {
     usage: 'worker <dataset>',
-    summary: 'convert one machine’s share of a dataset’s shards; "prepare" with the same flags then finishes',
+    summary: 'convert the shards that fall to one of several machines; "prepare" with the same flags then finishes',
     examples: [
       'millrace worker ilsvrc2012 --worker-index 0 --worker-count 2   # on one machine',
       'millrace worker ilsvrc2012 --worker-index 1 --worker-count 2   # on the other',

@@ -1,5 +1,5 @@
 /** The table at the end of `millrace run`. */
-import { formatBytes, formatDuration } from '../../lib/platform/progress.js';
+import { formatAmount, formatBytes, formatCount, formatDuration, inThousands } from '../../lib/platform/progress.js';
 import type { MainJobResult } from './main-job.js';
 
 /** One line a fact, and the commands to do the same on one's own data. */
@@ -16,14 +16,14 @@ export function summarize({ download, prepare, train }: MainJobResult, root: str
   }
   for (const split of prepare.splits) {
     const speed =
-      split.imagesPerSecond === undefined ? 'prepared before' : `${split.imagesPerSecond.toFixed(0)} images/s`;
+      split.imagesPerSecond === undefined ? 'prepared before' : `${formatAmount(split.imagesPerSecond, 'images')}/s`;
     rows.push([
       `${split.split}: images in`,
-      `${split.numSamples + split.numRejected} in, ${split.numRejected} rejected, ${speed}`,
+      `${inThousands(split.numSamples + split.numRejected)} in, ${inThousands(split.numRejected)} rejected, ${speed}`,
     ]);
     for (const [reason, count] of Object.entries(split.rejectedReasons))
       rows.push(['  rejected', `${count} × ${reason}`]);
-    rows.push([`${split.split}: shards`, `${split.numShards} LMDB shards, ${formatBytes(split.bytes)}`]);
+    rows.push([`${split.split}: shards`, `${formatCount(split.numShards, 'LMDB shard')}, ${formatBytes(split.bytes)}`]);
   }
   const { accuracy, steps, batchSize, backend, device, firstLoss, lastLoss, imagesPerSecond, waitShare } = train;
   rows.push(
@@ -33,7 +33,7 @@ export function summarize({ download, prepare, train }: MainJobResult, root: str
       'train: speed',
       imagesPerSecond === 0
         ? 'trained before'
-        : `${imagesPerSecond.toFixed(0)} images/s, ${percent(waitShare)} of the time waiting for data`,
+        : `${formatAmount(imagesPerSecond, 'images')}/s, ${percent(waitShare)} of the time waiting for data`,
     ],
     [
       'val: accuracy',

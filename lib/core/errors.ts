@@ -102,9 +102,12 @@ export function throwIfAborted(signal: AbortSignal | undefined): void {
   if (signal?.aborted === true) throw new InterruptedError();
 }
 
-/** The message of anything that was thrown. */
+/** Node's text of a system error: its code, what it means, the call, the paths. */
+const SYSTEM_ERROR = /^E[A-Z0-9]+: (.+?), [a-z]+( '.*)?$/s;
+
+/** The message of anything that was thrown. Of a system error what it means, as whoever tells of it names the file. */
 export function messageOf(error: unknown): string {
-  return error instanceof Error ? error.message : String(error);
+  return error instanceof Error ? error.message.replace(SYSTEM_ERROR, '$1') : String(error);
 }
 
 /** The `code` of a Node system error (`ENOENT`, …) or of a {@link MillraceError}; undefined when there is none. */

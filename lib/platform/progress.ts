@@ -49,6 +49,8 @@ export interface ReporterOptions {
   readonly now?: () => number;
 }
 
+/** What came sooner came from no work: files that were there, shards of an earlier run. */
+const MIN_RATE_SECONDS = 0.2;
 const REDRAW_MS = 100;
 const PLAIN_LINE_MS = 2_000;
 const JSON_LINE_MS = 500;
@@ -67,7 +69,7 @@ export function createReporter(options: ReporterOptions): Reporter {
     current.isDrawn = true;
     const { latest } = current;
     const seconds = (atMs - current.begunAtMs) / 1000;
-    const rate = seconds > 0 ? (latest.done - current.begunAtDone) / seconds : 0;
+    const rate = seconds >= MIN_RATE_SECONDS ? (latest.done - current.begunAtDone) / seconds : 0;
     const secondsLeft = latest.total !== undefined && rate > 0 ? (latest.total - latest.done) / rate : undefined;
     if (json) {
       stdout.write(`${JSON.stringify({ event: 'progress', ...latest, rate, secondsLeft, seconds })}\n`);
@@ -115,7 +117,9 @@ export function formatProgress(progress: Progress, rate: number, secondsLeft: nu
   const parts = [stage.padEnd(28)];
   if (total !== undefined && total > 0) parts.push(`${((done / total) * 100).toFixed(0).padStart(3)} %`);
   parts.push(
-    total === undefined ? formatAmount(done, unit) : `${formatAmount(done, unit)} of ${formatAmount(total, unit)}`,
+    total === undefined
+      ? formatAmount(done, unit)
+      : `${unit === 'bytes' ? formatBytes(done) : inThousands(done)} of ${formatAmount(total, unit)}`,
   );
   if (rate > 0) parts.push(`${formatAmount(rate, unit)}/s`);
   if (secondsLeft !== undefined && done !== total) parts.push(`${formatDuration(secondsLeft)} left`);
@@ -129,8 +133,13 @@ export function formatAmount(amount: number, unit: ProgressUnit): string {
   return `${amount < 10 && amount % 1 !== 0 ? amount.toFixed(1) : inThousands(Math.round(amount))} ${unit}`;
 }
 
-/** By hand: `toLocaleString` loads the world's locales, 30 ms at the first call. */
-function inThousands(whole: number): string {
+/** "1 shard", "1,998 samples": a count of things whose plural ends in s. */
+export function formatCount(count: number, thing: string): string {
+  return `${inThousands(count)} ${thing}${count === 1 ? '' : 's'}`;
+}
+
+/** "1,234". By hand: `toLocaleString` loads the world's locales, 30 ms at the first call. */
+export function inThousands(whole: number): string {
   return String(whole).replace(/\B(?=(\d{3})+$)/g, ',');
 }
 

@@ -1,7 +1,13 @@
 /** A gRPC server with one service of ours: health, reflection, metrics, and an orderly end. */
 import cluster from 'node:cluster';
 import { join } from 'node:path';
-import { Server, ServerCredentials, type ServiceDefinition, type UntypedServiceImplementation } from '@grpc/grpc-js';
+import {
+  Server,
+  ServerCredentials,
+  setLogger,
+  type ServiceDefinition,
+  type UntypedServiceImplementation,
+} from '@grpc/grpc-js';
 import { loadSync } from '@grpc/proto-loader';
 import { ReflectionService } from '@grpc/reflection';
 import { HealthImplementation, protoPath as healthProtoPath } from 'grpc-health-check';
@@ -50,6 +56,8 @@ export class RpcServer {
     this.#registry = registry;
     this.#health = new HealthImplementation({ '': 'SERVING', [service.name]: 'SERVING' });
     this.#log = log;
+    // It would print on stderr what it hands over as an error too.
+    setLogger({ error: (...said: unknown[]) => log.debug({ said }, 'grpc-js') });
     const holders = options.tokens && new TokenHolders(options.tokens);
     this.#holders = holders;
     const addService = (definition: ServiceDefinition, implementation: UntypedServiceImplementation): void => {
@@ -84,7 +92,9 @@ export class RpcServer {
         if (cause === null) resolve(bound);
         else {
           const flag = socketPath === undefined ? '--port' : 'path for --listen';
-          const message = `cannot listen on ${target}: ${messageOf(cause)}; choose another ${flag}`;
+          // grpc-js wraps the system's error: "… resolved errors: [listen EADDRINUSE: address already in use host:port]".
+          const reason = /\[listen E[A-Z]+: (.*?)(?: \S+)?\]/.exec(cause.message)?.[1] ?? messageOf(cause);
+          const message = `cannot listen on ${target}: ${reason}; choose another ${flag}`;
           reject(new MillraceError('ERR_UNAVAILABLE', message, { cause }));
         }
       });

@@ -65,7 +65,10 @@ export async function scanContent(
   return { numSamples, contentDigest: content.digest('hex') };
 }
 
-/** A value that has pages of its own is read with all of them: in a shard the rest of the last one is zeros. */
+/**
+ * A value that has pages of its own is read with all of them. LMDB fills the last one of several up with zeros; a page alone is often one
+ * that it used before, and ends in what stood there.
+ */
 function readChecked(file: LmdbFile, index: number, room: Buffer): Buffer {
   const { path, descriptor, pageBytes } = file;
   const offset = file.valueOffset(index);
@@ -86,7 +89,7 @@ function readChecked(file: LmdbFile, index: number, room: Buffer): Buffer {
     bytes.readBigUInt64LE(0) !== BigInt(page) ||
     bytes.readUInt16LE(FLAGS_AT) !== PAGE_IS_OVERFLOW ||
     bytes.readUInt32LE(NUM_PAGES_AT) !== numPages ||
-    bytes.subarray(valueEnd).some((byte) => byte !== 0)
+    (numPages > 1 && bytes.subarray(valueEnd).some((byte) => byte !== 0))
   ) {
     throw corruptPage(path, page, `is not the first of ${numPages} pages of a value`);
   }

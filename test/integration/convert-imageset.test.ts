@@ -80,7 +80,8 @@ describe('convert-imageset', () => {
       '5',
     );
     assert.equal(outcome.code, 0, outcome.stderr);
-    assert.match(outcome.stderr, /Could not open or find file .*missing\.jpg/);
+    assert.match(outcome.stderr, /Could not open or find file .*missing\.jpg \(no such file or directory\)\n/);
+    assert.match(outcome.stdout, /^.*: 3 of 6 images stored\n$/);
     assert.match(outcome.stderr, /Could not open or find file .*text\.jpg/);
     const found = await records();
     assert.deepEqual(
@@ -94,6 +95,13 @@ describe('convert-imageset', () => {
     assert.deepEqual(found[0].shape, { channels: 3, height: 5, width: 4 });
     // Planar B, G, R.
     assert.deepEqual([found[0].data[0], found[0].data[20], found[0].data[40]], [0x99, 0x66, 0x33]);
+  });
+
+  it('says what may be wrong where no file is found because <rootfolder> does not end', async () => {
+    await writeFile(at('list.txt'), 'a.JPEG 0\n');
+    const { code, stdout } = await runCommand('convert-imageset', [at('images'), at('list.txt'), at('glued_lmdb')]);
+    assert.equal(code, 0);
+    assert.match(stdout, /: 0 of 1 images stored; .*does it lack its final "\/"\?\n$/);
   });
 
   it('resizes only when both sides are given', async () => {

@@ -56,6 +56,8 @@ describe('millrace downloader, telling a service what to do', () => {
     assert.deepEqual(statesOf(await tell('pause', 'b.bin')), { 'b.bin': 'paused' });
     assert.deepEqual(statesOf(await tell('pause')), { 'a.bin': 'paused' });
     assert.deepEqual(statesOf(await tell('list')), { 'a.bin': 'paused', 'b.bin': 'paused' });
+    const { stdout } = await runCommand('downloader', ['list', '--service', service.address]);
+    assert.match(stdout, /^a\.bin {2}paused {5}\S+ k?B.*\nb\.bin {2}paused {5}.*\n2 jobs, no limit of the rate\n$/);
     assert.deepEqual(Object.keys(statesOf(await tell('resume'))), ['a.bin', 'b.bin']);
     assert.deepEqual(statesOf(await tell('cancel', 'a.bin', 'b.bin')), { 'a.bin': 'cancelled', 'b.bin': 'cancelled' });
   });

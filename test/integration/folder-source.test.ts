@@ -107,6 +107,7 @@ describe('a folder of images', () => {
   it('needs no download, and can be verified', async () => {
     const download = await millrace(['download', join(root.path, 'mine.yaml'), '--root', root.path]);
     assert.equal(download.code, 0, download.stderr);
+    assert.equal(download.stdout, 'nothing to fetch: folders stay where they are\n');
     const verify = await millrace(['verify', 'mine', '--split', 'train', '--root', root.path]);
     assert.equal(verify.code, 0, verify.stdout + verify.stderr);
   });

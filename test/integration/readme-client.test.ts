@@ -38,7 +38,7 @@ describe('a program of the README', () => {
     const stdout = await run(
       "import { connect } from 'millrace/client'",
       ['gpu-feeder-1:50051', served.server.address],
-      ['cropSize: 227', 'cropSize: 8'],
+      ['cropSize: 56', 'cropSize: 8'],
       ['epochs: 90', 'epochs: 2'],
       [
         '// batch.images',

@@ -38,7 +38,7 @@ describe('access to a batch server', () => {
     closers.unshift(() => server.destroy());
     return server;
   };
-  const call = (server: BatchServer, options: Partial<ConnectOptions>): Client => {
+  const call = (server: Pick<BatchServer, 'address'>, options: Partial<ConnectOptions>): Client => {
     const client = connect({ servers: [server.address], giveUpMs: 0, ...options });
     closers.unshift(() => client.close());
     return client;
@@ -179,6 +179,24 @@ describe('access to a batch server', () => {
       await assert.rejects(numBatches(call(feeder, { tls: { rootCertificates: authority } })), {
         code: 'ERR_UNAVAILABLE',
       });
+    });
+
+    it('says in a line why there is no connection', async () => {
+      const { authority, server } = certificates;
+      const plain = await serve({});
+      const secured = await serve({ tls: { ...server, clientCa: authority } });
+      const tls = { rootCertificates: authority };
+      for (const [address, options, reason] of [
+        [plain.address, { tls }, /^TLS: [\w ]+$/],
+        [secured.address, { tls }, /^TLS: [\w ]+ certificate required$/],
+        [secured.address, {}, /^the server hung up; one of both may want TLS$/],
+        ['127.0.0.1:1', {}, /^ECONNREFUSED$/],
+      ] as const) {
+        await assert.rejects(numBatches(call({ address }, options)), ({ message }: Error) => {
+          assert.match(message.split(`server ${address}: cannot connect: `).at(-1)!, reason, message);
+          return true;
+        });
+      }
     });
 
     it('goes with tokens', async () => {

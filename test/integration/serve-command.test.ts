@@ -152,6 +152,18 @@ describe('millrace serve', () => {
     await stop(primary);
   });
 
+  it('says where it serves, and that there is nothing to serve yet', async () => {
+    const { process, line } = await start('--port', '0', '--metrics-port', '0');
+    const { address, metricsPort, message } = line as { address: string; metricsPort: number; message: string };
+    assert.match(message, /^serving the splits under \S+ on 127/);
+    assert.ok(message.includes(`on ${address}, metrics on http://127.0.0.1:${metricsPort}/metrics; Ctrl-C`), message);
+    await stop(process);
+
+    const { process: idle, line: idleLine } = await start('--port', '0', '--root', join(folder.path, 'elsewhere'));
+    assert.match(String(idleLine['message']), /\(none yet: "millrace prepare" makes them\)/);
+    await stop(idle);
+  });
+
   it('serves from several processes behind one port, and replaces one that is killed', async () => {
     const { process: primary, line } = await start('--processes', '2', '--port', '0', '--metrics-port', '0');
     const client = (): Client => connect({ servers: [String(line['address'])] });

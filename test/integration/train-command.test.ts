@@ -4,7 +4,9 @@ import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { createLogger } from '../../lib/platform/logger.js';
 import { encodeBlobProto } from '../../lib/shards/blob-proto.js';
+import { splitFolder } from '../../lib/platform/root-layout.js';
 import { encodeJpeg } from '../../lib/pixels/encode.js';
+import { writeManifest } from '../../lib/shards/manifest.js';
 import { BatchServer } from '../../services/batch-server/server.js';
 import { weightsOf } from '../../services/trainer/caffe/caffe-weights.js';
 import { createModel } from '../../services/trainer/models/catalog.js';
@@ -134,6 +136,35 @@ describe('the commands train and classify', () => {
       assert.equal((await run('third', path, '--steps', '1')).at(-1)!['code'], code);
     }
     await server.destroy();
+  });
+
+  it('train says before it begins what it could not be tested on', async () => {
+    const shape = { height: 24, width: 24, channels: 3 };
+    /** With these labels' classes alone. */
+    const make = async (dataset: string, split: string, firstClass: number): Promise<void> => {
+      const manifest = await makeSplit(at('odd'), { dataset, split, numSamples: 20, shape, shardSamples: 20 });
+      const classes = manifest.classes.slice(firstClass);
+      await writeManifest(splitFolder(at('odd'), dataset, split), { ...manifest, classes });
+    };
+    await make('untested', 'train', 0);
+    await make('shifted', 'train', 0);
+    await make('shifted', 'val', 1);
+    await make('nameless', 'train', 10);
+    const server = BatchServer.create({ root: at('odd'), port: 0 }, createLogger('test', 'silent'));
+    await server.start();
+    try {
+      for (const [dataset, code, message] of [
+        ['untested', 1, /no split "val" of a dataset "untested"/],
+        ['shifted', 3, /--test-split: label 0 is class c0 in shifted\/train and c1 in shifted\/val; /],
+        ['nameless', 1, /nameless\/train has no classes to learn; let its dataset name them in "classes"/],
+      ] as const) {
+        const outcome = await millrace(['train', dataset, '--server', server.address, '--root', at('odd')]);
+        assert.deepEqual([outcome.code, outcome.stdout], [code, ''], outcome.stderr);
+        assert.match(outcome.stderr, message);
+      }
+    } finally {
+      await server.destroy();
+    }
   });
 
   it('train says what is missing when there is neither a dataset nor a solver', async () => {

@@ -15,10 +15,10 @@ describe('verify', () => {
     await prepareDataset(root.settings, false);
   });
 
-  const verify = (name: string) =>
+  const verify = (name: string, decodeShare = 0.5) =>
     verifySplit(splitFolder(root.path, name, 'val'), {
       root: root.path,
-      decodeShare: 0.5,
+      decodeShare,
       reporter: silentReporter(),
       signal: root.settings.signal,
     });
@@ -27,6 +27,17 @@ describe('verify', () => {
     const { problems, numArchives, numSamples, numDecoded } = await verify('tiny');
     assert.deepEqual(problems, []);
     assert.deepEqual([numArchives, numSamples, numDecoded], [3, TINY.numVal, TINY.numVal / 2]);
+  });
+
+  it('decodes a record of every shard, however small the share', async () => {
+    await prepareDataset(
+      root.as('small', { splits: ['val'], plan: { ...root.settings.plan, shardSamples: 5 } }),
+      false,
+    );
+    const { numShards, numDecoded } = await verify('small', 0.01);
+    assert.ok(numShards > 1);
+    assert.equal(numDecoded, numShards);
+    assert.equal((await verify('small', 0)).numDecoded, 0);
   });
 
   it('names every shard and archive that is not what it was', async () => {

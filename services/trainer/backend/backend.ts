@@ -1,6 +1,8 @@
 /** The port to tfjs: which backend computes, and the `tf` to compute with. */
 import { messageOf, MillraceError } from '../../../lib/core/errors.js';
+import { backendError } from './activate.js';
 import { openCpu } from './cpu.js';
+import { hasGpuDevice } from './gpu-device.js';
 import type { BackendOptions, OpenedBackend } from './opened-backend.js';
 import { openTensorflow } from './tensorflow.js';
 import { openWasm } from './wasm.js';
@@ -35,6 +37,9 @@ export async function openBackend(name: BackendName, options: BackendOptions = {
   for (const candidate of BACKEND_NAMES) {
     if (candidate === 'auto') continue;
     try {
+      if (candidate === 'webgpu' && !hasGpuDevice()) {
+        throw backendError(candidate, 'this machine shows no GPU', 'give it one (a container needs its devices)');
+      }
       return { name: candidate, passedOver, ...(await OPENERS[candidate]({ allowSoftwareGpu: false })) };
     } catch (error) {
       passedOver.push(messageOf(error));

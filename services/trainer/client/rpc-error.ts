@@ -1,5 +1,6 @@
 /** gRPC status as errors of ours. */
 import { status } from '@grpc/grpc-js';
+import { describeConnectFailure } from '../../../lib/core/connect-failure.js';
 import { MillraceError, UsageError, type ErrorCode } from '../../../lib/core/errors.js';
 
 const CODE_OF: Partial<Record<status, ErrorCode>> = {
@@ -29,7 +30,7 @@ export function toClientError(error: unknown, server: string): MillraceError {
   const { code = status.UNKNOWN, details } = error as { code?: status; details?: string };
   const said = details === undefined || details === '' ? String(error) : details;
   if (code === status.INVALID_ARGUMENT) return new UsageError(said.split(':', 1)[0], said, { cause: error });
-  return new MillraceError(CODE_OF[code] ?? 'ERR_UNAVAILABLE', `server ${server}: ${said}`, {
+  return new MillraceError(CODE_OF[code] ?? 'ERR_UNAVAILABLE', `server ${server}: ${describeConnectFailure(said)}`, {
     cause: error,
     isRetryable: RETRYABLE.has(code),
     context: { server },

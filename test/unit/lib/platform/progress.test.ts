@@ -1,6 +1,12 @@
 import assert from 'node:assert/strict';
 import { Writable } from 'node:stream';
-import { createReporter, formatBytes, formatDuration, type Reporter } from '../../../../lib/platform/progress.js';
+import {
+  createReporter,
+  formatBytes,
+  formatCount,
+  formatDuration,
+  type Reporter,
+} from '../../../../lib/platform/progress.js';
 
 class Sink extends Writable {
   text = '';
@@ -71,6 +77,15 @@ describe('a progress reporter', () => {
     assert.equal(err.text, '');
   });
 
+  it('tells no rate of what was there already', () => {
+    const { reporter, err, clock } = reporterOn('pipe');
+    reporter.progress({ stage: 'prepare', unit: 'images', done: 64, total: 1_400 });
+    clock.ms += 5;
+    reporter.progress({ stage: 'prepare', unit: 'images', done: 1_400, total: 1_400 });
+    const lines = err.text.split('\n').map((line) => line.replace(/ +/g, ' '));
+    assert.deepEqual(lines, ['prepare 5 % 64 of 1,400 images', 'prepare 100 % 1,400 of 1,400 images', '']);
+  });
+
   it('counts the rate from where a resumed stage began', () => {
     const { reporter, err, clock } = reporterOn('pipe');
     reporter.progress({ stage: 'download', unit: 'bytes', done: 900_000, total: 1_000_000 });
@@ -83,6 +98,10 @@ describe('a progress reporter', () => {
 describe('amounts', () => {
   it('are written for people', () => {
     assert.deepEqual([0, 999, 1000, 147_897_477_120].map(formatBytes), ['0 B', '999 B', '1.0 kB', '147.9 GB']);
+    assert.deepEqual(
+      [0, 1, 1_998].map((count) => formatCount(count, 'sample')),
+      ['0 samples', '1 sample', '1,998 samples'],
+    );
     assert.deepEqual([0, 59.4, 60, 3661].map(formatDuration), ['0 s', '59 s', '1 min 0 s', '1 h 1 min']);
   });
 });

@@ -32,6 +32,10 @@ describe('scanning records', () => {
     ['no record', []],
     ['small values, of several levels of pages', Array.from({ length: 5_000 }, (_, i) => i % 90)],
     ['values at the limits of a page', [2_000, 2_038, 2_040, 4_064, 4_080, 4_081, 8_176, 8_177, 0, 1]],
+    [
+      'values of one page beside larger ones, in several transactions',
+      [3_500, 400_000, 3_000, 400_000, 2_500, 400_000, 2_200],
+    ],
     ['large values in several transactions', Array.from({ length: 9 }, (_, i) => 300_000 + i)],
   ];
   for (const [what, lengths] of shapes) {

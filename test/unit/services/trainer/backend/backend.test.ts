@@ -4,6 +4,7 @@ import { promisify } from 'node:util';
 import { MillraceError } from '../../../../../lib/core/errors.js';
 import { activateBackend } from '../../../../../services/trainer/backend/activate.js';
 import { BACKEND_NAMES, openBackend, type Backend } from '../../../../../services/trainer/backend/backend.js';
+import { hasGpuDevice } from '../../../../../services/trainer/backend/gpu-device.js';
 import { hasVulkanLoader } from '../../../../../services/trainer/backend/vulkan-loader.js';
 
 const isBackendError = (error: unknown): boolean =>
@@ -45,6 +46,11 @@ describe('a backend', () => {
     assert.notEqual((await openBackend('auto')).name, 'webgpu');
   });
 
+  it('on a GPU is not tried where no device of one is', () => {
+    assert.equal(hasGpuDevice([import.meta.filename]), true);
+    if (process.platform === 'linux') assert.equal(hasGpuDevice(['/dev/no-such-device']), false);
+  });
+
   it('on a GPU is not tried where its library is missing', () => {
     assert.equal(hasVulkanLoader('libvulkan-that-is-not-here.so.1'), false);
     // Any library that there is wherever Node runs on Linux.
@@ -72,9 +78,11 @@ describe('a backend', () => {
 
   it('prints nothing of its own', async () => {
     const module = new URL('../../../../../services/trainer/backend/backend.js', import.meta.url).href;
+    // A GPU's own driver may print; one that imitates a GPU is not even asked.
+    const names = ['cpu', 'wasm', ...((await openBackend('auto')).name === 'wasm' && !hasGpuDevice() ? ['auto'] : [])];
     const script = `
       const { openBackend } = await import(${JSON.stringify(module)});
-      for (const name of ['cpu', 'wasm']) {
+      for (const name of ${JSON.stringify(names)}) {
         const { tf } = await openBackend(name);
         tf.add([1], [2]).dataSync();
       }`;
