@@ -148,7 +148,7 @@ describe('a checkpoint', () => {
   it('that is missing or damaged is named in the error', async () => {
     await assert.rejects(
       readCheckpoint(join(folder.path, 'none')),
-      hasCode('ERR_NOT_FOUND', /cannot read the checkpoint .*none: ENOENT/),
+      hasCode('ERR_NOT_FOUND', /cannot read the checkpoint .*none: no such file or directory/),
     );
     await assert.rejects(readCheckpoint(folder.path), hasCode('ERR_NOT_FOUND', /EISDIR/));
     const checkpoints = await openCheckpointFolder(join(folder.path, 'damaged'), 2);
