@@ -4,8 +4,9 @@ import { decodeImage } from './decode.js';
 import { fitImage, type Fit } from './fit.js';
 import { greyOf, replicateGrey } from './grey.js';
 import { MAX_PIXELS, type DecodePolicy, type PlanarImage, type Size } from './image.js';
-import { isUprightJpeg } from './jpeg-orientation.js';
+import { jpegOrientation } from './jpeg-orientation.js';
 import { PixelKernels } from './kernels.js';
+import { turn, turnedSize } from './turn.js';
 import type { JpegHeader, JpegTarget, Turbojpeg } from './turbojpeg-library.js';
 
 /**
@@ -55,6 +56,7 @@ export interface PixelPipeline {
   convert(file: Uint8Array): ConvertedImage | Promise<ConvertedImage>;
 }
 
+const UPRIGHT = 1;
 /** Memory that a pipeline keeps from image to image: enough for the decoded 20 million pixels of a camera. */
 const MAX_KEPT_BYTES = 64 << 20;
 
@@ -98,23 +100,30 @@ export function createPixelPipeline(options: PixelPipelineOptions): PixelPipelin
   };
 
   const convertJpeg = (file: Uint8Array): ConvertedImage | undefined => {
-    // What it takes for damaged goes to sharp, so that only there it matters what is truncated.
-    if (turbojpeg === undefined || (exif !== 'ignore' && !isUprightJpeg(file))) return undefined;
+    if (turbojpeg === undefined) return undefined;
+    const orientation = exif === 'ignore' ? UPRIGHT : jpegOrientation(file);
+    if (orientation === undefined) return undefined;
     let found: { readonly header: JpegHeader; readonly target: JpegTarget } | undefined;
+    // What it takes for damaged goes to sharp, so that only there it matters what is truncated.
     const isDecoded = turbojpeg.decode(file, (header) => {
       if (header.width * header.height > MAX_PIXELS) return undefined;
-      const size = decodedSizeFor(header, resize);
-      const target: JpegTarget = isMadeGrey(header.isGrey)
-        ? { ...size, channels: 1, room: new Uint8Array(size.width * size.height) }
-        : { ...size, channels: 3, room: kernels.place(size) };
-      found = { header, target };
-      return target;
+      const size = turnedSize(decodedSizeFor(turnedSize(header, orientation), resize), orientation);
+      const channels = isMadeGrey(header.isGrey) ? 1 : 3;
+      const isInPlace = channels === 3 && orientation === UPRIGHT;
+      const room = isInPlace ? kernels.place(size) : new Uint8Array(size.width * size.height * channels);
+      found = { header, target: { ...size, channels, room } };
+      return found.target;
     });
     if (!isDecoded || found === undefined) return undefined;
     const { header, target } = found;
-    const isGrey = target.channels === 1;
-    if (isGrey) replicateGrey(target.room, kernels.place(target));
-    return finish(target, header, isGrey, 'libturbojpeg');
+    const placed = turnedSize(target, orientation);
+    let upright = target.room;
+    if (orientation !== UPRIGHT) {
+      upright = target.channels === 3 ? kernels.place(placed) : new Uint8Array(target.room.length);
+      turn(target, target.room, orientation, upright);
+    }
+    if (target.channels === 1) replicateGrey(upright, kernels.place(placed));
+    return finish(placed, turnedSize(header, orientation), target.channels === 1, 'libturbojpeg');
   };
 
   const convertOther = async (file: Uint8Array): Promise<ConvertedImage> => {

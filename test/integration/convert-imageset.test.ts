@@ -68,6 +68,13 @@ describe('convert-imageset', () => {
     const bytes = Buffer.from(Array.from({ length: 30 * 21 * 3 }, (_, i) => (i * 37 + (i >> 5) * 11) & 255));
     const noise = sharp(bytes, { raw: { width: 30, height: 21, channels: 3 } });
     await noise.clone().jpeg().toFile(at('images/noise.jpg'));
+    for (const orientation of [5, 8]) {
+      await noise
+        .clone()
+        .jpeg()
+        .withMetadata({ orientation })
+        .toFile(at(`images/turned-${orientation}.jpg`));
+    }
     await noise.clone().png().toFile(at('images/noise.png'));
     await noise.toColourspace('b-w').png().toFile(at('images/grey.png'));
   });
@@ -163,7 +170,7 @@ describe('convert-imageset', () => {
 
   for (const size of [[], ['--resize_width=9', '--resize_height=7']]) {
     it(`stores the pixels of OpenCV’s grey images with --gray ${size.join(' ')}`, async () => {
-      const names = ['noise.jpg', 'noise.png', 'grey.png', 'a.JPEG'];
+      const names = ['noise.jpg', 'turned-5.jpg', 'turned-8.jpg', 'noise.png', 'grey.png', 'a.JPEG'];
       await convert(names.map((name) => `${name} 0\n`).join(''), '--gray', ...size);
       const [width, height] = size.length === 0 ? ['0', '0'] : ['9', '7'];
       const paths = names.map((name) => at(`images/${name}`));

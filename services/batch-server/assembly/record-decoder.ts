@@ -1,6 +1,6 @@
 /** Image files in the shared memory to planar pixels in it. */
 import { numElements, type SampleShape } from '../../../lib/core/tensor.js';
-import { isUprightJpeg } from '../../../lib/pixels/jpeg-orientation.js';
+import { jpegOrientation } from '../../../lib/pixels/jpeg-orientation.js';
 import { createSampleDecoder, type StoredSample } from '../../../lib/pixels/sample-decoder.js';
 import { createPlanarizer } from '../../../lib/pixels/sample-kernels.js';
 import type { JpegHeader, JpegTarget, Turbojpeg } from '../../../lib/pixels/turbojpeg-library.js';
@@ -39,7 +39,7 @@ export function createRecordDecoder(
     width === stored.width && height === stored.height && stored.channels === 3 ? target : undefined;
 
   return (file) => {
-    if (turbojpeg !== undefined && isUprightJpeg(file.data) && turbojpeg.decode(file.data, place)) {
+    if (turbojpeg !== undefined && jpegOrientation(file.data) === 1 && turbojpeg.decode(file.data, place)) {
       toPlanar(room.decoded, room.pixels, stored);
       return undefined;
     }

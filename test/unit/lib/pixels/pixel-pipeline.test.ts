@@ -33,7 +33,14 @@ describe('a pixel pipeline', () => {
     ['a JPEG without subsampling', () => picture().jpeg({ chromaSubsampling: '4:4:4' }), 'libturbojpeg'],
     ['a grey JPEG', () => picture().toColourspace('b-w').jpeg(), 'libturbojpeg'],
     ['a JPEG with a profile', () => picture().withIccProfile('p3').jpeg(), 'libturbojpeg'],
-    ['a turned JPEG', () => picture().jpeg().withMetadata({ orientation: 6 }), 'sharp'],
+    ...[2, 3, 4, 5, 6, 7, 8].map(
+      (orientation) =>
+        [
+          `a JPEG of orientation ${orientation}`,
+          () => picture().jpeg().withMetadata({ orientation }),
+          'libturbojpeg',
+        ] as const,
+    ),
     ['a CMYK JPEG', () => picture().toColourspace('cmyk').jpeg(), 'sharp'],
     ['a PNG', () => picture().png(), 'sharp'],
   ] as const) {
