@@ -33,6 +33,7 @@ export async function benchServeSoak(): Promise<void> {
     let numImages = 0;
     const looks: { readonly when: string; readonly usage: ServeBenchUsage }[] = [];
     const look = async (when: string): Promise<void> => {
+      console.log(`serve-soak: ${when}`);
       looks.push({ when, usage: await usageOf(child) });
     };
     const beganAtMs = performance.now();
