@@ -22,7 +22,7 @@ export type SendFrame = (frame: Frame, onTaken: () => void) => void;
 export interface Wire {
   /** Takes a frame, releases it when it has left, and resolves when there is room for another. Throws InterruptedError when the client is gone. */
   send(frame: Frame): Promise<void>;
-  /** `promise`, but rejects with InterruptedError as soon as the client is gone. */
+  /** `promise`, but rejects with InterruptedError as soon as the client is gone. One at a time. */
   unlessGone<T>(promise: Promise<T>): Promise<T>;
   /** Resolves after that time. Throws InterruptedError as soon as the client is gone. */
   pause(ms: number): Promise<void>;
@@ -44,13 +44,11 @@ export function createWire(
     wake?.();
     wake = undefined;
   };
-  const gone = new Promise<never>((_, reject) => {
-    call.once('cancelled', () => {
-      notify();
-      reject(new InterruptedError('the client is gone'));
-    });
+  let leave: (() => void) | undefined;
+  call.once('cancelled', () => {
+    notify();
+    leave?.();
   });
-  gone.catch(() => undefined);
 
   const waitUntil = async (maxInFlight: number): Promise<void> => {
     while (numInFlight > maxInFlight && !call.cancelled) {
@@ -75,7 +73,13 @@ export function createWire(
     clearInterval(timer);
     tell();
   };
-  const unlessGone = <T>(promise: Promise<T>): Promise<T> => Promise.race([promise, gone]);
+  // No race with a promise of the whole call: that would keep each race, and what it was about, as long as the stream lasts.
+  const unlessGone = <T>(promise: Promise<T>): Promise<T> =>
+    new Promise<T>((resolve, reject) => {
+      leave = () => reject(goneError());
+      promise.then(resolve, reject);
+      if (call.cancelled) leave();
+    }).finally(() => (leave = undefined));
 
   return {
     async send(frame) {
@@ -86,7 +90,7 @@ export function createWire(
         notify();
       });
       await waitForRoom();
-      if (call.cancelled) throw new InterruptedError('the client is gone');
+      if (call.cancelled) throw goneError();
     },
     unlessGone,
     async pause(ms) {
@@ -99,4 +103,8 @@ export function createWire(
     },
     settle: () => waitUntil(0),
   };
+}
+
+function goneError(): InterruptedError {
+  return new InterruptedError('the client is gone');
 }
