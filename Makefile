@@ -65,7 +65,7 @@ bench: build ## benchmarks of order, pixels and serving, into bench/results/
 bench-serve: build tools ## serving: the kernel, the whole way, shared batches, JPEG records
 	@node dist/bench/main.js serve-kernel serve serve-shared serve-jpeg
 
-bench-serve-soak: build ## a server through 200 epochs, while other clients come and vanish (about ten minutes)
+bench-serve-soak: build ## a server through 200 epochs, while other clients come and vanish (about four minutes)
 	@node dist/bench/main.js serve-soak
 
 bench-serve-cold: build ## serving what the page cache does not have, in each order (minutes, by the disk; 2.4 GB in TMPDIR)

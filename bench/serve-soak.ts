@@ -11,7 +11,7 @@ import { usageOf, type ServeBenchReady, type ServeBenchUsage } from './serve-ben
 
 /** `MILLRACE_SOAK_EPOCHS` is for a short try. */
 const NUM_EPOCHS = Number(process.env['MILLRACE_SOAK_EPOCHS'] ?? 200);
-const NUM_SAMPLES = 4000;
+const NUM_SAMPLES = 1000;
 const BATCH_SIZE = 100;
 const ABORTS_PER_MINUTE = 50;
 /** What the server holds is looked at so often. The first epochs fill the memory for batches; what comes after has to stay. */
