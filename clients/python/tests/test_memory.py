@@ -75,7 +75,7 @@ def test_messages_come_into_memory_that_earlier_ones_have_left(server):
     assert float(run.stdout) < 0.25, run.stderr
 
 
-def test_forty_epochs_leave_memory_and_threads_as_they_were(any_server):
+def test_two_hundred_epochs_leave_memory_and_threads_as_they_were(any_server):
     def usage():
         gc.collect()
         # Less what is shared: pages of the server's memory, and of libraries.
@@ -84,12 +84,12 @@ def test_forty_epochs_leave_memory_and_threads_as_they_were(any_server):
         return (resident - shared) * os.sysconf("SC_PAGE_SIZE"), threads
 
     usages = []
-    for batch in millrace.connect(any_server.address).stream("noise", "train", 8, connections=2, epochs=50):
+    for batch in millrace.connect(any_server.address).stream("noise", "train", 8, connections=2, epochs=200):
         batch.normalized()
         if batch.is_last_step:
             usages.append(usage())
-    # The C library's arenas grow at first. Of the 38 MB that were received since, and four times as many floats, nothing is kept.
-    assert usages[-1][0] - usages[9][0] < 12 << 20, usages
+    # Of the 180 MB that were received since, and four times as many floats, nothing is kept but what the C library may keep free.
+    assert usages[-1][0] - usages[9][0] < 64 << 20, usages
     assert usages[-1][1] <= usages[9][1], usages
 
 
