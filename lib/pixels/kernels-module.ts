@@ -1,8 +1,5 @@
 /** The WebAssembly module that `kernels/*.ts` are compiled to: what it exports, and how to have it work in a memory. */
-import { existsSync, readFileSync } from 'node:fs';
-import { join } from 'node:path';
-import { MillraceError } from '../core/errors.js';
-import { packageRoot } from '../platform/package-root.js';
+import { instantiateCompiled } from './compiled-kernels.js';
 
 /** Of WebAssembly's memory. */
 export const PAGE_BYTES = 65_536;
@@ -40,17 +37,7 @@ export interface KernelExports {
   addFloats(image: number, numBytes: number, sums: number): void;
 }
 
-/** Compiled once a process, so that code V8 has optimised stays. */
-let compiled: WebAssembly.Module | undefined;
-
 /** The kernels, to work in that memory. Throws ERR_NOT_FOUND when they have not been built. */
 export function instantiateKernels(memory: WebAssembly.Memory): KernelExports {
-  if (compiled === undefined) {
-    const path = join(packageRoot(), 'dist', 'lib', 'pixels', 'kernels.wasm');
-    if (!existsSync(path)) {
-      throw new MillraceError('ERR_NOT_FOUND', `${path} is not there; "make build" makes it`, { context: { path } });
-    }
-    compiled = new WebAssembly.Module(readFileSync(path));
-  }
-  return new WebAssembly.Instance(compiled, { env: { memory } }).exports as unknown as KernelExports;
+  return instantiateCompiled('kernels', memory) as KernelExports;
 }

@@ -1,8 +1,5 @@
 /** The WebAssembly module that `kernels/samples/*.ts` are compiled to: what it exports, and the memory, shared by threads, that it works in. */
-import { existsSync, readFileSync } from 'node:fs';
-import { join } from 'node:path';
-import { MillraceError } from '../core/errors.js';
-import { packageRoot } from '../platform/package-root.js';
+import { instantiateCompiled } from './compiled-kernels.js';
 
 /** Addresses, strides and planes are in bytes; `kernels/samples/*.ts` says what lies there. */
 export interface SampleKernelExports {
@@ -71,17 +68,7 @@ export function createSharedMemory(numBytes: number): WebAssembly.SharedMemory {
   }) as unknown as WebAssembly.SharedMemory;
 }
 
-/** Compiled once a thread, so that code V8 has optimised stays. */
-let compiled: WebAssembly.Module | undefined;
-
 /** The kernels, to work in that memory. Throws ERR_NOT_FOUND when they have not been built. */
 export function instantiateSampleKernels(memory: WebAssembly.SharedMemory): SampleKernelExports {
-  if (compiled === undefined) {
-    const path = join(packageRoot(), 'dist', 'lib', 'pixels', 'sample-kernels.wasm');
-    if (!existsSync(path)) {
-      throw new MillraceError('ERR_NOT_FOUND', `${path} is not there; "make build" makes it`, { context: { path } });
-    }
-    compiled = new WebAssembly.Module(readFileSync(path));
-  }
-  return new WebAssembly.Instance(compiled, { env: { memory } }).exports as unknown as SampleKernelExports;
+  return instantiateCompiled('sample-kernels', memory) as SampleKernelExports;
 }
