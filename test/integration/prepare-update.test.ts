@@ -25,7 +25,8 @@ import { verifySplit } from '../../workers/verify-split.js';
 import { lastJsonLine, millrace } from '../fixtures/cli.js';
 import { makeTar } from '../fixtures/tar-files.js';
 import { temporaryFolder } from '../fixtures/temporary-folder.js';
-import { digestTree, makeTinyDataset, silentReporter, TINY, TINY_YAML, tinyJpeg } from '../fixtures/tiny-dataset.js';
+import { prepareTiny } from '../fixtures/tiny-command.js';
+import { digestTree, makeTinyDataset, silentReporter, TINY, tinyJpeg } from '../fixtures/tiny-dataset.js';
 
 const NUM_TRAIN_SHARDS = 7;
 
@@ -212,19 +213,7 @@ describe('prepare --update', () => {
   });
 
   it('is a flag of the command, which a refusal names, and verify finds nothing wrong', async () => {
-    await writeFile(join(root.path, 'tiny.yaml'), TINY_YAML);
-    const run = (...flags: string[]) =>
-      millrace([
-        'prepare',
-        join(root.path, 'tiny.yaml'),
-        '--root',
-        root.path,
-        '--size',
-        '16',
-        '--split',
-        'train',
-        ...flags,
-      ]);
+    const run = (...flags: string[]) => prepareTiny(root.path, 'train', ...flags);
     assert.equal((await run('--shard-samples', '25')).code, 0);
     await relabel();
     const refused = await run();

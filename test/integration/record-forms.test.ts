@@ -11,6 +11,7 @@ import { prepareDataset, type PrepareSettings } from '../../workers/prepare.js';
 import { millrace } from '../fixtures/cli.js';
 import { runPython } from '../fixtures/run-command.js';
 import { temporaryFolder } from '../fixtures/temporary-folder.js';
+import { prepareTiny } from '../fixtures/tiny-command.js';
 import { digestTree, makeTinyDataset, TINY, TINY_YAML, tinyJpeg } from '../fixtures/tiny-dataset.js';
 
 interface Stored {
@@ -127,18 +128,7 @@ describe('record forms', () => {
   });
 
   describe('as flags', () => {
-    const run = (...flags: readonly string[]) =>
-      millrace([
-        'prepare',
-        join(root.path, 'tiny.yaml'),
-        '--root',
-        root.path,
-        '--size',
-        '16',
-        '--split',
-        'val',
-        ...flags,
-      ]);
+    const run = (...flags: readonly string[]) => prepareTiny(root.path, 'val', ...flags);
     before(() => writeFile(join(root.path, 'tiny.yaml'), TINY_YAML));
 
     it('come to the same split as the options, and are refused when they differ from what is there', async () => {
